@@ -1,0 +1,5 @@
+"""`python -m flaskship`."""
+
+from flaskship.cli import main
+
+main()

@@ -1,0 +1,90 @@
+"""From a path to a model: recognise by content, then one match to one loader."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from flaskship.artifact.model import Model
+from flaskship.artifact.sniff import Format, Sniffed, sniff
+from flaskship.errors import MissingExtra, NotRecognised
+from flaskship.schema import Facts, Signature
+
+__all__ = ["Format", "Model", "Sniffed", "open", "sniff"]
+
+PICKLES = (Format.JOBLIB, Format.PICKLE)
+LOADERS = {
+    Format.SKOPS: "sklearn",
+    Format.ONNX: "onnx",
+    Format.XGBOOST: "booster",
+    Format.LIGHTGBM: "booster",
+    Format.CATBOOST: "booster",
+}
+EXTRAS = {"sklearn": "sklearn", "pandas": "sklearn", "skops": "sklearn", "joblib": "sklearn", "scipy": "sklearn"} | {
+    name: name for name in ("xgboost", "lightgbm", "catboost")
+}
+
+
+def open(path: Path, *, trust: bool = False) -> Model:
+    """The model in the file at `path`.
+
+    Raises `NotRecognised`, `UnsafePickle` (unless `trust`), `VersionMismatch` or `MissingExtra`.
+    """
+    found = sniff(path)
+    try:
+        if found.format in PICKLES:
+            return _unpickled(found, trust)
+        if found.format not in LOADERS:
+            raise NotRecognised(
+                f"{str(path)!r} is {found.format.value}, which this version of Flaskship does not serve."
+            )
+        model: Model = _loader(LOADERS[found.format]).load(found)
+        return model
+    except ModuleNotFoundError as error:
+        raise missing(error, str(path)) from error
+
+
+def compiled(path: Path, signature: Signature, facts: Facts) -> Model:
+    """The model that Flaskship compiled into the file at `path`."""
+    model: Model = _loader("linear_model" if path.suffix == ".json" else "onnx").compiled(path, signature, facts)
+    return model
+
+
+def isolated(path: Path, facts: Facts | None = None) -> Model:
+    """The model in the file at `path`, in an environment of its own with the versions that made it.
+
+    `facts` are what an earlier look at the file found out.
+    """
+    model: Model = _loader("isolation").open(path, facts)
+    return model
+
+
+def drawn(model: Model) -> bytes:
+    """scikit-learn's own drawing of `model`, as HTML that runs nothing; empty for models of other frameworks."""
+    if model.facts.framework != "scikit-learn" or model.native is None:
+        return b""
+    page: bytes = _loader("drawing").of(model.native)
+    return page
+
+
+def missing(error: ModuleNotFoundError, what: str) -> MissingExtra:
+    """What to say when `what` needs a library that is not installed."""
+    package = (error.name or "").partition(".")[0]
+    command = f"'flaskship[{EXTRAS[package]}]'" if package in EXTRAS else package
+    return MissingExtra(f"Reading {what!r} needs {package}, which is not installed: pip install {command}")
+
+
+def _loader(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _unpickled(found: Sniffed, trust: bool) -> Model:
+    pickles = _loader("pickles")
+    scan = pickles.scan(found.path)
+    if not trust:
+        pickles.refuse_unsafe(scan)
+    value = pickles.load(found.path, scan)
+    raw = type(value).__name__ == "Booster" and type(value).__module__.partition(".")[0] in ("xgboost", "lightgbm")
+    model: Model = _loader("booster" if raw else "sklearn").wrap(value, found)
+    return model

@@ -1,0 +1,294 @@
+"""A bundle: the directory that is served and that goes into an image.
+
+    manifest.json    what it is: name, signature, facts, parity, requirements, and the sha256 of every other file
+    model.json       (or model.onnx, model.joblib, …) the one file that answers
+    golden.json      example rows with the answers of the original model
+    diagram.html     scikit-learn's own drawing of the original, where it is scikit-learn's
+    report.json      what was measured when it was made; no part of the digest, since a clock never repeats itself
+
+Equal input gives equal bytes, so the digest of the manifest names the bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from flaskship import artifact
+from flaskship.artifact.model import Model, refined
+from flaskship.cache import MANIFEST, sha256
+from flaskship.errors import BundleError, CheckFailed
+from flaskship.schema import Answer, Array, Columns, Facts, FieldType, Signature
+
+GOLDEN, REPORT, DIAGRAM = "golden.json", "report.json", "diagram.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The file that the bundle was made from."""
+
+    file: str
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compilation:
+    """Whether the original was compiled, and how its answers compare with the original's.
+
+    `largest_difference` is relative, over probabilities, values and scores.
+    """
+
+    compiled: bool
+    runtime: str = ""  # the distribution that runs it then: "numpy", "onnxruntime"
+    reason: str = ""  # why not
+    rows: int = 0
+    label_changes: int = 0
+    largest_difference: float = 0.0
+    tolerance: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The numbers in the sample's target column: their range, and that of the middle half."""
+
+    name: str
+    low: float
+    quarter: float
+    three_quarters: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    flaskship: str  # the version that wrote it
+    name: str
+    version: str = ""
+    model: str  # the file that answers
+    signature: Signature
+    facts: Facts  # of the original
+    source: Source
+    compilation: Compilation
+    requirements: tuple[str, ...] = ()  # of what is served
+    score: dict[str, float] = field(default_factory=dict)  # on the sample, by metric
+    sample_rows: int = 0
+    target: Target | None = None
+    warnings: tuple[str, ...] = ()
+    trusted: bool = False  # loads only for a user who says so again (`trust`), since its pickle may run any code
+    isolated: bool = False  # the original runs in an environment of its own
+    files: dict[str, str] = field(default_factory=dict)  # path -> sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Measured on the machine that made the bundle: seconds for one row."""
+
+    original: float = 0.0
+    served: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        return self.original / self.served if self.served else 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """Rows, and what the original answered; `tolerance` is relative."""
+
+    columns: Columns
+    answer: Answer
+    tolerance: float
+
+    def check(self, predict: Callable[[Columns], Answer]) -> float:
+        """The largest relative difference of `predict` from the original. Raises `CheckFailed` naming the worst row."""
+        with np.errstate(all="ignore"):  # of the model's own arithmetic, as when they were recorded
+            return compare(self.answer, predict(self.columns), self.tolerance, self.columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    path: Path
+    digest: str
+    manifest: Manifest
+
+    @classmethod
+    def read(cls, path: Path) -> Bundle:
+        """The bundle at `path`. Raises `BundleError` if it is none, is damaged, or was changed."""
+        try:
+            raw = (path / MANIFEST).read_bytes()
+            manifest = msgspec.json.decode(raw, type=Manifest)
+            for name, expected in manifest.files.items():
+                if sha256(path / name) != expected:
+                    raise BundleError(
+                        f"{name!r} in bundle {str(path)!r} was changed: not the manifest's sha256. Build it anew."
+                    )
+        except FileNotFoundError as error:
+            raise BundleError(f"No bundle at {str(path)!r}: {Path(str(error.filename)).name!r} is missing.") from error
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise BundleError(f"Cannot read the bundle at {str(path)!r}: {error}.") from error
+        return cls(path=path, digest=f"sha256:{hashlib.sha256(raw).hexdigest()}", manifest=manifest)
+
+    def load(self, *, trust: bool = False) -> Model:
+        """The model that answers, with the manifest's signature. Raises as `artifact.open`."""
+        manifest = self.manifest
+        path = self.path / manifest.model
+        if manifest.compilation.compiled:
+            return artifact.compiled(path, manifest.signature, manifest.facts)
+        model = artifact.isolated(path, manifest.facts) if manifest.isolated else artifact.open(path, trust=trust)
+        return refined(model, manifest.signature)
+
+    @property
+    def golden(self) -> Golden:
+        kept = msgspec.json.decode((self.path / GOLDEN).read_bytes(), type=_Golden)
+        return kept.thaw(self.manifest)
+
+    @property
+    def diagram(self) -> bytes:
+        """HTML; empty where there is none."""
+        return (self.path / DIAGRAM).read_bytes() if DIAGRAM in self.manifest.files else b""
+
+    @property
+    def report(self) -> Report:
+        path = self.path / REPORT
+        return msgspec.json.decode(path.read_bytes(), type=Report) if path.is_file() else Report()
+
+
+class _Golden(msgspec.Struct):
+    """Golden rows as JSON: NaN is null, floats are exact by their shortest form."""
+
+    columns: dict[str, list[Any]]
+    values: list[list[Any]]
+    probabilities: list[list[float | None]] | None = None
+    score: list[float | None] | None = None
+
+    @classmethod
+    def freeze(cls, columns: Columns, answer: Answer) -> _Golden:
+        return cls(
+            columns={name: _plain(column) for name, column in columns.items()},
+            values=[_plain(value) for value in answer.values],
+            probabilities=None if answer.probabilities is None else _plain(answer.probabilities),
+            score=None if answer.score is None else _plain(answer.score),
+        )
+
+    def thaw(self, manifest: Manifest) -> Golden:
+        signature = manifest.signature
+        values = zip(signature.outputs, self.values, strict=True)
+        return Golden(
+            columns={each.name: _array(self.columns[each.name], each.array_dtype) for each in signature.inputs},
+            answer=Answer(
+                values=tuple(_array(value, _DTYPES[output.type]) for output, value in values),
+                probabilities=None if self.probabilities is None else _array(self.probabilities, np.dtype(np.float64)),
+                score=None if self.score is None else _array(self.score, np.dtype(np.float64)),
+            ),
+            tolerance=manifest.compilation.tolerance,
+        )
+
+
+_DTYPES = {
+    FieldType.NUMBER: np.dtype(np.float64),
+    FieldType.INTEGER: np.dtype(object),
+    FieldType.BOOLEAN: np.dtype(object),
+    FieldType.TEXT: np.dtype(object),
+}
+
+
+def _plain(values: Array) -> list[Any]:
+    rows: list[Any] = values.tolist()  # NaN becomes null in JSON
+    return rows
+
+
+def _array(values: list[Any], dtype: np.dtype[Any]) -> Array:
+    return np.array(values, dtype=dtype)  # None becomes NaN in a float array
+
+
+def compare(expected: Answer, got: Answer, tolerance: float, columns: Columns) -> float:
+    """The largest relative difference. Raises `CheckFailed` when a label differs or that is over `tolerance`."""
+    worst = 0.0
+    pairs = [
+        *zip(expected.values, got.values, strict=True),
+        (expected.probabilities, got.probabilities),
+        (expected.score, got.score),
+    ]
+    for want, have in pairs:
+        if want is None or have is None:
+            continue
+        different = differences(want, have)
+        row = int(np.argmax(different))
+        if different[row] > tolerance:
+            shown = {name: column[row] for name, column in columns.items()}
+            raise CheckFailed(
+                f"Golden row {row} ({_shown(shown)}) is answered {have[row]}, the original answered {want[row]}."
+            )
+        worst = max(worst, float(different[row]))
+    return worst
+
+
+def differences(want: Array, have: Array) -> Array:
+    """Of each row: the largest relative difference of its numbers (absolute below 1e-9), or inf where labels differ."""
+    if want.dtype.kind != "f" or have.dtype.kind not in "fiu":
+        return np.where(want.astype(object) == have.astype(object), 0.0, np.inf)
+    both = np.isnan(want) & np.isnan(have)
+    with np.errstate(invalid="ignore"):
+        relative = np.abs(have - want) / np.maximum(np.maximum(np.abs(want), np.abs(have)), 1e-9)
+    relative = np.where(both | (want == have), 0.0, np.where(np.isnan(relative), np.inf, relative))
+    return relative.reshape(len(want), -1).max(axis=1)  # type: ignore[no-any-return]  # of NumPy's max
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in list(row.items())[:8]) + (", …" if len(row) > 8 else "")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary directory beside `path` that becomes `path` when all went well, replacing what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        _move(draft, path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _move(draft: Path, path: Path) -> None:
+    if path.is_dir():
+        if any(path.iterdir()) and not (path / MANIFEST).is_file():
+            raise BundleError(
+                f"{str(path)!r} is a directory that holds something else than a bundle. Name another one."
+            )
+        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        path.replace(old / "old")
+        draft.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        draft.replace(path)
+
+
+def write(
+    path: Path, manifest: Manifest, files: Mapping[str, bytes | Path], golden: tuple[Columns, Answer], report: Report
+) -> Bundle:
+    """A bundle at `path`: `files` by name (bytes, or a path to copy), complete or not there at all."""
+    with writing(path) as draft:
+        for name, content in files.items():
+            place = draft / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                place.write_bytes(content)
+            else:
+                shutil.copyfile(content, place)
+        (draft / GOLDEN).write_bytes(msgspec.json.encode(_Golden.freeze(*golden)))
+        names = sorted(str(each.relative_to(draft)) for each in draft.rglob("*") if each.is_file())
+        whole = replace(manifest, files={name: sha256(draft / name) for name in names})
+        (draft / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        (draft / REPORT).write_bytes(msgspec.json.encode(report))
+    return Bundle.read(path)

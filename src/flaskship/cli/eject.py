@@ -1,0 +1,53 @@
+"""`flaskship eject TARGET DIR`"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flaskship import ship
+from flaskship.cli import talk, targets, transfer
+from flaskship.cli.build import IMAGE, RUNNING
+from flaskship.cli.options import MAKING, load, settings_options
+from flaskship.deploy import project
+from flaskship.errors import UsageError
+
+
+@click.command("eject")
+@click.argument("target")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@settings_options(*MAKING, *IMAGE, *RUNNING)
+def command(target: str, folder: Path, force: bool, **flags: Any) -> None:
+    """Write the editable project of TARGET to DIR.
+
+    api/ (Dockerfile, requirements, server, model), nginx/, compose.yaml, run_docker.sh, kubernetes.yaml, README.md.
+    `docker build api` gives the files that `flaskship build` gives.
+    """
+    path, settings = targets.parse(target, load(flags))
+    bundle = transfer.bundled(target, path, settings)
+    with transfer.bars() as progress:
+        yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)
+        plan, base, lock = yard.plan(bundle, ship.platforms(settings)[0], ship.lock_of(path))
+    name = bundle.manifest.name.lower()
+    files = project.files(name, plan, base, lock, body=settings.max_body, timeout=settings.timeout)
+    _write(folder, files, force)
+    click.echo(str(folder))
+
+
+def _write(folder: Path, files: Mapping[str, bytes | Path], force: bool) -> None:
+    there = [name for name in files if (folder / name).exists()]
+    if there and not force:
+        raise UsageError(f"{str(folder / there[0])!r} is there already. Name another directory, or say --force.")
+    for name, source in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(source, bytes):
+            place.write_bytes(source)
+        else:
+            shutil.copyfile(source, place)
+    (folder / "run_docker.sh").chmod(0o755)

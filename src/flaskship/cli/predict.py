@@ -1,0 +1,107 @@
+"""`flaskship predict TARGET`"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flaskship.bundle import Bundle
+from flaskship.cli import talk, targets
+from flaskship.cli.options import MAKING, load, settings_options
+from flaskship.errors import UsageError
+from flaskship.predict import table
+from flaskship.predict.codec import Codec
+from flaskship.predict.predictor import Predictor
+
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+
+
+@click.command("predict")
+@click.argument("target")
+@click.option("--set", "values", multiple=True, metavar="FIELD=VALUE", help="One field of one row; once a field.")
+@click.option("--input", "source", type=click.Path(path_type=Path), help="CSV, JSON Lines, Parquet or Excel.")
+@click.option("--output", type=click.Path(path_type=Path), help="The same rows with predictions; else CSV to stdout.")
+@click.option("--on-error", type=click.Choice(["refuse", "null"]), default="refuse", help="What bad rows do.")
+@settings_options(*MAKING)
+def command(
+    target: str, values: tuple[str, ...], source: Path | None, output: Path | None, on_error: str, **flags: Any
+) -> None:
+    """Answer rows offline.
+
+    One row from --set, or a file from --input: read and written some rows at a time, so that its size does not matter.
+    """
+    if bool(values) == bool(source):
+        raise UsageError("Give one row with --set FIELD=VALUE …, or a file with --input.")
+    settings = load(flags)
+    bundle = targets.bundled(target, settings)
+    predictor = Predictor(bundle.load(trust=settings.trust))
+    codec = Codec(bundle.manifest.signature)
+    if source is None:
+        request = codec.decode_pairs(_pair(text) for text in values)
+        answer = predictor(request.columns)
+        click.echo(codec.encode(answer, single=True, warnings=predictor.warnings(request.columns)))
+    elif not source.is_file():
+        raise UsageError(f"No file {str(source)!r} to read.")
+    else:
+        rows, bad = _score(source, output, bundle, codec, predictor, cast("table.OnError", on_error))
+        talk.note(f"{rows:,} rows" + (f", {bad:,} problems answered with nulls" if bad else ""))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is no FIELD=VALUE.")
+    return name, value
+
+
+def _score(
+    source: Path, output: Path | None, bundle: Bundle, codec: Codec, predictor: Predictor, on_error: table.OnError
+) -> tuple[int, int]:
+    """The numbers of rows written and of problems met."""
+    written = 0
+    with source.open("rb") as file, _progress(source) as advance, _writing(output) as out:
+        with table.read(file, codec, on_error=on_error) as rows:
+            writer = table.writer(FORMATS.get(output.suffix.lower(), "csv") if output else "csv", rows)
+            out.write(writer.head())
+            for chunk in rows:
+                out.write(writer.rows(chunk, chunk.answer(predictor)))
+                written += chunk.rows
+                advance(file.tell(), written)
+            out.write(writer.tail())
+        return written, rows.problems
+
+
+@contextmanager
+def _progress(source: Path) -> Iterator[Any]:
+    """A bar over the bytes read; only where stderr is a terminal."""
+    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=talk.stderr, disable=not talk.stderr.is_terminal, transient=True) as progress:
+        task = progress.add_task("", total=source.stat().st_size, rows=0)
+        yield lambda place, rows: progress.update(task, completed=place, rows=rows)
+
+
+@contextmanager
+def _writing(output: Path | None) -> Iterator[IO[bytes]]:
+    """Stdout, or a draft that becomes `output` when all went well."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    if not output.parent.is_dir():
+        raise UsageError(f"No directory {str(output.parent)!r} to write {output.name!r} to.")
+    number, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            yield file
+        draft.chmod(0o644)
+        draft.replace(output)
+    finally:
+        draft.unlink(missing_ok=True)

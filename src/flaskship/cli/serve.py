@@ -1,0 +1,57 @@
+"""`flaskship serve TARGET…`"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flaskship import cache, serve
+from flaskship.cli import talk, targets
+from flaskship.cli.options import MAKING, load, settings_options
+from flaskship.errors import BundleError, UsageError
+
+RUNNING = (
+    "host", "port", "workers", "threads", "server", "reload", "max_body", "timeout", "grace", "drain",
+    "max_batch", "max_queue", "api_key", "access_log", "log_level",
+)  # fmt: skip
+
+
+@click.command("serve")
+@click.argument("target", nargs=-1, required=True)
+@settings_options(*MAKING, *RUNNING)
+def command(target: tuple[str, ...], **flags: Any) -> int:
+    """Run the API of TARGET: a model file, a bundle, or NAME=TARGET.
+
+    Several targets are served side by side, each under /NAME/…, with an index page at /.
+    """
+    settings = load(flags)
+    watched = [targets.parse(text, settings)[0] for text in target]
+
+    def made() -> list[Path]:
+        return _said(targets.bundled_apart(list(target), settings))
+
+    return serve.serve(made(), settings, watched=watched, rebuild=made)
+
+
+def _said(bundles: list[Path]) -> list[Path]:
+    """The bundles, after their warnings. Raises `UsageError` where two share a name."""
+    manifests = [_manifest(path) for path in bundles]
+    for manifest in manifests:
+        for warning in manifest.get("warnings", ()):
+            talk.warn(warning)
+    name, times = Counter(manifest.get("name") for manifest in manifests).most_common(1)[0]
+    if times > 1:
+        raise UsageError(f"{times} targets are named {name!r}. Name them apart: a={name} b={name}.")
+    return bundles
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """Read without the types, which would bring NumPy into this process; the workers read it whole."""
+    try:
+        return dict(json.loads((path / cache.MANIFEST).read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(f"Cannot read the bundle at {str(path)!r}: {error}.") from error

@@ -1,0 +1,41 @@
+"""What is said to a person, on stderr: plain when that is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flaskship.errors import BadInput, FlaskshipError
+
+stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+stdout = Console(soft_wrap=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """One line of progress."""
+    stderr.print(f"[dim]{escape(text)}[/dim]")
+
+
+def warn(text: str) -> None:
+    stderr.print(f"[yellow]Warning:[/yellow] {escape(text)}")
+
+
+def error(failure: FlaskshipError) -> None:
+    """The sentence of an error, and each fault of an input with its place."""
+    stderr.print(f"[bold red]{failure.title}:[/bold red] {escape(failure.detail)}")
+    if isinstance(failure, BadInput):
+        for problem in failure.problems:
+            stderr.print(f"  {escape(problem.at)}: {escape(problem.message)}")
+
+
+def rows(title: str, pairs: Sequence[tuple[str, str]]) -> Table:
+    """A table of two columns: what, and its value."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, escape(value))
+    return table

@@ -1,0 +1,73 @@
+"""Targets as named on the command line: `model.joblib`, or `name=model.joblib`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import sys
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flaskship import cache
+from flaskship.cli import talk
+from flaskship.errors import INTERRUPTED, FlaskshipError, UsageError
+from flaskship.settings import Settings
+
+if TYPE_CHECKING:
+    from flaskship.bundle import Bundle
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def parse(text: str, settings: Settings) -> tuple[Path, Settings]:
+    """The path, and the settings with the name given before `=`."""
+    name, equals, path = text.partition("=")
+    if not equals or Path(text).exists():
+        return Path(text), settings
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a model: use letters, digits, '.', '_' and '-'.")
+    return Path(path), replace(settings, name=name)
+
+
+def bundled(text: str, settings: Settings) -> Bundle:
+    """The bundle of a target, made now where there is none; says each step."""
+    from flaskship import make  # heavy: only the verbs that make a bundle pay for it
+
+    path, settings = parse(text, settings)
+    return make.cached(path, settings, talk.note)
+
+
+def bundled_apart(texts: list[str], settings: Settings) -> list[Path]:
+    """The bundles of targets; what is missing is made in a process of its own: this one stays small."""
+    found = [cache.find(*parse(text, settings)) for text in texts]
+    missing = [text for text, path in zip(texts, found, strict=True) if path is None]
+    made = iter(_made_apart(missing, settings) if missing else [])
+    return [next(made) if path is None else path for path in found]
+
+
+def _made_apart(texts: list[str], settings: Settings) -> list[Path]:
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_make, args=(texts, settings, there))
+    process.start()
+    there.close()
+    try:
+        result: list[Path] | FlaskshipError = here.recv()
+    except EOFError:
+        process.join()
+        raise FlaskshipError(f"Making the bundle ended with exit code {process.exitcode}.") from None
+    process.join()
+    if isinstance(result, FlaskshipError):
+        raise result
+    return result
+
+
+def _make(texts: list[str], settings: Settings, results: Connection) -> None:
+    try:
+        results.send([bundled(text, settings).path for text in texts])
+    except FlaskshipError as error:
+        results.send(error)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)  # a terminal's Ctrl-C reaches the caller too, who says what there is to say

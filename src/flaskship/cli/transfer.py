@@ -1,0 +1,77 @@
+"""What the verbs that move images share: bars for what is under way, a table of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from flaskship import cache
+from flaskship.bundle import Bundle
+from flaskship.cli import talk, targets
+from flaskship.image.layer import Layer, Moved
+from flaskship.image.ref import Ref
+from flaskship.image.registry import Registry
+from flaskship.settings import Settings
+
+
+class Bars:
+    """A bar a layer, on stderr; nothing where that is no terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def start(self, title: str, size: int) -> Moved:
+        task = self._progress.add_task(escape(title), total=size or None)
+        return lambda count: self._progress.advance(task, count)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    shown = talk.stderr.is_terminal
+    with Progress(*columns, console=talk.stderr, transient=True, disable=not shown) as progress:
+        yield Bars(progress)
+
+
+@contextmanager
+def registry(ref: Ref, insecure: bool) -> Iterator[Registry]:
+    """The registry of a reference, with a bar a blob."""
+    with bars() as progress:
+        found = Registry.of(ref, insecure=insecure, progress=progress)
+        try:
+            yield found
+        finally:
+            found.client.close()
+
+
+def bundled(target: str, path: Path, settings: Settings) -> Bundle:
+    """The bundle of a target; one that was bundled before is read without the libraries that make one."""
+    found = cache.find(path, settings)
+    return targets.bundled(target, settings) if found is None else Bundle.read(found)
+
+
+def table(title: str, layers: Sequence[Layer]) -> Table:
+    """Layer, size, cached or made, seconds."""
+    shown = Table("Layer", "Size", "", "Seconds", title=escape(title), title_justify="left", box=None)
+    shown.columns[1].justify = shown.columns[3].justify = "right"
+    for each in layers:
+        seconds = f"{each.seconds:.2f}" if each.made else ""
+        shown.add_row(escape(each.title), size(each.blob.size), "made" if each.made else "cached", seconds)
+    shown.add_row("[bold]in all[/bold]", size(sum(each.blob.size for each in layers)))
+    return shown
+
+
+def sent(target: Registry) -> str:
+    """One line: what went over the wire."""
+    there = [each for each in target.sent if each.how != "sent"]
+    moved = [each for each in target.sent if each.how == "sent"]
+    return f"{len(moved)} blobs sent ({size(sum(each.size for each in moved))}), {len(there)} were there"
+
+
+def size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"

@@ -1,0 +1,129 @@
+"""A model as coefficients or as ONNX, kept only if it answers as the original does and faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from flaskship.artifact import linear_model, onnx_model
+from flaskship.artifact.model import Model
+from flaskship.compiler.affine import coefficients
+from flaskship.compiler.convert import convert
+from flaskship.compiler.graph import Unconvertible
+from flaskship.compiler.parity import Parity, answered, measure, seconds
+from flaskship.compiler.probes import probes
+from flaskship.errors import BundleError, PredictionFailed
+from flaskship.schema import Columns, Facts, Signature
+
+__all__ = ["Compiled", "Parity", "Refusal", "compile", "probes"]
+
+TOLERANCE: Final = 1e-6
+TOLERANCE_FLOAT32: Final = 1e-5  # of a model that itself computes in single precision
+FEW: Final = 64  # rows, one of which the model answers, but for odd ones
+SURPRISES: Final = (
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)  # of another version's insides
+
+
+class Form(StrEnum):
+    """What a compiled model is, by the distribution that runs it."""
+
+    COEFFICIENTS = "numpy"
+    GRAPH = "onnxruntime"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    content: bytes
+    form: Form
+    parity: Parity
+    seconds_original: float  # for one row
+    seconds_compiled: float
+
+    def load(self, signature: Signature, facts: Facts) -> Model:
+        return _loaded(self.content, self.form, signature, facts)
+
+    @property
+    def gain(self) -> float:
+        return self.seconds_original / self.seconds_compiled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why the original serves; `parity` where a graph was made."""
+
+    reason: str
+    parity: Parity | None = None
+
+
+def compile(model: Model, rows: Columns) -> Compiled | Refusal:
+    """`model` in the first form in which it answers `rows` as before, and one row faster."""
+    if model.native is None:
+        return Refusal(reason="there is no estimator of a known library in it")
+    folded = _folded(model)
+    if folded is not None:
+        result = _compared(model, folded, Form.COEFFICIENTS, rows)
+        if isinstance(result, Compiled):
+            return result
+    try:
+        return _compared(model, _converted(model), Form.GRAPH, rows)
+    except Unconvertible as error:
+        return Refusal(reason=str(error))
+    except (BundleError, PredictionFailed) as error:
+        return Refusal(reason=f"ONNX Runtime does not take its graph: {' '.join(str(error.__cause__).split())[:200]}")
+
+
+def _loaded(content: bytes, form: Form, signature: Signature, facts: Facts) -> Model:
+    if form is Form.COEFFICIENTS:
+        return linear_model.from_bytes(content, signature, facts)
+    return onnx_model.from_bytes(content, signature, facts)
+
+
+def _compared(model: Model, content: bytes, form: Form, rows: Columns) -> Compiled | Refusal:
+    made = _loaded(content, form, model.signature, model.facts)
+    tolerance = TOLERANCE_FLOAT32 if model.facts.float32 else TOLERANCE
+    parity = measure(model.signature, model.predict, made.predict, rows, tolerance)
+    if not parity.exact:
+        return Refusal(reason=_inexact(parity), parity=parity)
+    row = _answered_row(model, rows)
+    original, compiled = seconds(model.predict, row), seconds(made.predict, row)
+    if compiled > original:
+        reason = f"the original is faster: {original * 1e6:.0f} µs for one row, compiled {compiled * 1e6:.0f} µs"
+        return Refusal(reason=reason, parity=parity)
+    return Compiled(content=content, form=form, parity=parity, seconds_original=original, seconds_compiled=compiled)
+
+
+def _folded(model: Model) -> bytes | None:
+    try:
+        return coefficients(model)
+    except SURPRISES:
+        return None  # then the graph says what is unexpected
+
+
+def _answered_row(model: Model, rows: Columns) -> Columns:
+    """The first row that the model answers."""
+    kept = answered(model.predict, {name: column[:FEW] for name, column in rows.items()})
+    usual = kept[0][1] if kept else answered(model.predict, rows)[0][1]
+    return {name: column[:1] for name, column in usual.items()}
+
+
+def _converted(model: Model) -> bytes:
+    try:
+        return convert(model)
+    except SURPRISES as error:
+        kind = type(error).__name__
+        raise Unconvertible(f"{model.facts.kind} is not as it was expected ({kind}: {str(error)[:160]})") from error
+
+
+def _inexact(parity: Parity) -> str:
+    if not parity.rows:
+        return "there are no rows to compare on that the original answers"
+    if parity.label_changes:
+        return f"{parity.label_changes:,} of {parity.rows:,} rows change their label when compiled"
+    worst, limit = parity.largest_difference, parity.tolerance
+    return f"numbers differ by {worst:.1e} (relative) when compiled, over {limit:g}, in {parity.rows:,} rows"

@@ -1,0 +1,88 @@
+"""A plan as a Dockerfile: the same files under the same names, for who builds with Docker or wants changes.
+
+Dependencies come before code, pinned by the lock; it needs no BuildKit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from flaskship.image.base import Base
+from flaskship.plan import BUNDLE, PREFIX, Plan, site
+
+BASE_TAR = "base.tar.gz"
+NOTHING = "-name INSTALLER -o -name REQUESTED -o -name direct_url.json"
+
+
+def render(plan: Plan, base: Base) -> str:
+    """The text of `api/Dockerfile`. Beside it lie requirements.txt, environment/, flaskship/ and bundle/."""
+    stages = (_base(base), _wheels(plan), _code(plan), _final(plan))
+    return "\n".join(("# Made by flaskship eject. Build it: docker build -t NAME api", *stages))
+
+
+def _base(base: Base) -> str:
+    if base.pin:
+        return f"ARG BASE={base.pin}\nARG BUILDER=python:{base.contents.python}-slim\nFROM ${{BASE}} AS base\n"
+    return f"""\
+# Has pip, a shell, and the Python {base.contents.python} that the base has.
+ARG BUILDER=python:{base.contents.python}-slim
+FROM scratch AS base
+ADD {BASE_TAR} /
+"""
+
+
+def _wheels(plan: Plan) -> str:
+    """A virtual environment, with the packages of the lock and nothing of the machine that installed them."""
+    return f"""\
+FROM ${{BUILDER}} AS wheels
+COPY requirements.txt /tmp/requirements.txt
+RUN python3 -m venv --without-pip {PREFIX} \\
+ && python3 -m pip --python {PREFIX}/bin/python install --no-cache-dir --no-compile --no-deps --require-hashes \\
+    -r /tmp/requirements.txt \\
+ && (python3 -m compileall -q --invalidation-mode unchecked-hash -x '/tests/' {PREFIX}/lib || true) \\
+ && find {PREFIX} \\( {NOTHING} \\) -delete \\
+ && rm -f {PREFIX}/lib64 {PREFIX}/pyvenv.cfg {PREFIX}/bin/python* {PREFIX}/bin/[aA]ctivate* \\
+ && find {PREFIX} -type d -empty -delete
+"""
+
+
+def _code(plan: Plan) -> str:
+    return f"""\
+FROM ${{BUILDER}} AS code
+COPY environment {PREFIX}
+COPY flaskship {site(plan.python)}/flaskship
+RUN mkdir -p {PREFIX}/bin && ln -s {plan.executable} {PREFIX}/bin/python && ln -s python {PREFIX}/bin/python3 \\
+ && python3 -m compileall -q --invalidation-mode unchecked-hash {site(plan.python)}/flaskship
+"""
+
+
+def _final(plan: Plan) -> str:
+    health = plan.health
+    times = f"--interval={health.interval:g}s --timeout={health.timeout:g}s --start-period={health.start_period:g}s"
+    return f"""\
+FROM base
+COPY --from=wheels {PREFIX} {PREFIX}
+COPY --from=code {PREFIX} {PREFIX}
+COPY bundle {BUNDLE}
+{_pairs("ENV", plan.env)}
+{_pairs("LABEL", plan.labels)}
+EXPOSE {plan.port}
+USER {plan.user}
+WORKDIR {plan.workdir}
+STOPSIGNAL {plan.stop_signal}
+HEALTHCHECK {times} --retries={health.retries} CMD {json.dumps(list(health.command))}
+ENTRYPOINT {json.dumps(list(plan.entrypoint))}
+"""
+
+
+def _pairs(verb: str, pairs: Mapping[str, str]) -> str:
+    """Each on a line; a `$` stays one."""
+    lines = (f"    {name}={_quoted(value)}" for name, value in pairs.items())
+    return f"{verb} \\\n" + " \\\n".join(lines)
+
+
+def _quoted(value: str) -> str:
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("$", "\\$"), ("\n", "\\n")):
+        value = value.replace(plain, escaped)
+    return f'"{value}"'

@@ -1,0 +1,208 @@
+"""The lock: what exactly goes into an image, with hashes, in the form that `pip install --require-hashes -r` reads too.
+
+It lies beside the target as `sales.joblib.lock`, made by uv for the image's platform and Python, and honoured after:
+
+    # flaskship: {"base":"…","python":"3.11","requirements":["flask>=3.0"],"tags":["x86_64-manylinux_2_36"]}
+    flask==3.1.3 \\
+        --hash=sha256:…
+"""
+
+from __future__ import annotations
+
+import configparser
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import uv
+
+from flaskship.errors import FlaskshipError, ImageError, NoWheel
+from flaskship.image.layout import beside
+from flaskship.image.spec import Platform
+from flaskship.settings import environment
+
+MARK = "# flaskship: "
+NOTE = "# Made by flaskship build, and honoured by it. Delete it, or give --upgrade, to take newer versions.\n"
+YES = ("1", "true", "yes", "on")
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "powerpc64le", "riscv64": "riscv64gc"}
+MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # minor versions of glibc 2 that uv has a platform for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What wheels are wanted for."""
+
+    platform: Platform
+    python: str  # "3.11"
+    glibc: int = 28  # 36 is glibc 2.36; 0 is musl
+
+    @property
+    def tag(self) -> str:
+        """As uv names it: `aarch64-manylinux_2_28`."""
+        machine = MACHINES.get(self.platform.architecture, self.platform.architecture)
+        if not self.glibc:
+            return f"{machine}-unknown-linux-musl"
+        return f"{machine}-manylinux_2_{max(each for each in MANYLINUX if each <= max(self.glibc, MANYLINUX[0]))}"
+
+    @property
+    def here(self) -> bool:
+        """True where what is built on this machine runs there."""
+        return self.platform == Platform.here() and bool(self.glibc) and bool(interpreter(self.python))
+
+
+@functools.cache
+def interpreter(python: str = "") -> str:
+    """A Python of that version (this one where none is named) on this machine; "" where there is none."""
+    if python in ("", f"{sys.version_info.major}.{sys.version_info.minor}"):
+        return sys.executable
+    command = [uv.find_uv_bin(), "python", "find", "--no-project", "--no-python-downloads", python]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    name: str
+    version: str
+    text: str  # its lines in the lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    text: str  # the pins, without the header
+    base: str = ""  # the base image with its digest, if it came from a registry
+    tags: tuple[str, ...] = ()  # of the platforms whose wheels' hashes are there
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        found = re.finditer(r"^([A-Za-z0-9._-]+)==(\S+)(?:.*\\\n(?:    --hash.*\n)+|.*\n)", self.text, re.MULTILINE)
+        return tuple(Pin(name=each[1], version=each[2], text=each[0]) for each in found)
+
+
+def read(path: Path, requirements: Sequence[str], python: str) -> Lock | None:
+    """The lock at `path`, if it is one for these requirements and this Python."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        return None
+    try:
+        header = json.loads(next((line for line in lines if line.startswith(MARK)), "").removeprefix(MARK))
+        fits = header["requirements"] == sorted(requirements) and header["python"] == python
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImageError(
+            f"{str(path)!r} is no lock of Flaskship: its first lines do not say for what. Move it."
+        ) from error
+    text = "".join(line for line in lines if not line.startswith("#"))
+    return Lock(text=text, base=header.get("base", ""), tags=tuple(header.get("tags", ()))) if fits else None
+
+
+def write(path: Path, lock: Lock, requirements: Sequence[str], python: str) -> None:
+    header = {"base": lock.base, "python": python, "requirements": sorted(requirements), "tags": lock.tags}
+    with beside(path) as (file, move):
+        file.write(f"{NOTE}{MARK}{json.dumps(header, separators=(',', ':'))}\n{lock.text}".encode())
+        move(path)
+
+
+def base_of(path: Path) -> str:
+    """The base that a lock at `path` names; "" where there is none."""
+    found = re.search(rf'^{MARK}.*"base":"([^"]*)"', path.read_text(encoding="utf-8") if path.is_file() else "", re.M)
+    return found[1] if found else ""
+
+
+def resolve(requirements: Sequence[str], where: Where, *, gpu: bool = False, base: str = "") -> Lock:
+    """The newest versions that go together. Raises `NoWheel` naming the package that cannot be had."""
+    options = ["--python-platform", where.tag, "--python-version", where.python, "--generate-hashes"]
+    options += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+    options += [] if where.here else ["--only-binary", ":all:"]
+    text = "\n".join([*sorted(requirements), ""])
+    if not gpu and any(re.match(r"torch(vision|audio)?\b", each) for each in requirements):
+        options += ["--torch-backend", "cpu"]
+    return Lock(text=run(["pip", "compile", "-", *options], where, text), base=base, tags=(where.tag,))
+
+
+def extend(known: Lock, where: Where, *, gpu: bool = False) -> Lock:
+    """The same versions with the hashes of another platform's wheels too, which may come from another index."""
+    more = resolve([f"{pin.name}=={pin.version}" for pin in known.pins], where, gpu=gpu)
+    hashes: dict[tuple[str, str], set[str]] = {}
+    for pin in (*known.pins, *more.pins):
+        hashes.setdefault((pin.name, pin.version), set()).update(re.findall(r"--hash=\S+", pin.text))
+    lines = (
+        " \\\n    ".join([f"{name}=={version}", *sorted(found)]) + "\n"
+        for (name, version), found in sorted(hashes.items())
+    )
+    return replace(known, text="".join(lines), tags=(*known.tags, where.tag))
+
+
+def run(arguments: Sequence[str], where: Where, text: str = "") -> str:
+    """What uv writes. Raises `NoWheel` with uv's own reason.
+
+    It is told which interpreter to ask: else it asks each that it finds, which takes seconds.
+    """
+    arguments = [*arguments, "--python", interpreter(where.python) or interpreter()]
+    arguments += ["--no-index"] if _pip_settings().get("no-index", "").lower() in YES else []
+    with tempfile.TemporaryDirectory() as folder:  # elsewhere uv would read the project that it is called in
+        found = subprocess.run(
+            [uv.find_uv_bin(), *arguments, "--quiet", "--color", "never"],
+            input=text, capture_output=True, text=True, cwd=folder, env=dict(_environment()), check=False,
+        )  # fmt: skip
+    if found.returncode:
+        raise _refused(found.stderr, where)
+    return found.stdout
+
+
+def _refused(said: str, where: Where) -> FlaskshipError:
+    reason = " ".join(line.strip() for line in said.splitlines() if line.strip())
+    if re.search(r"No space left|os error 28", reason):
+        return ImageError(f"Cannot fetch the packages: No space left on device. uv says: {reason}")
+    able = "" if where.here or "wheels" not in reason else " Build on such a machine, or take another version."
+    return NoWheel(f"The packages cannot be had for Python {where.python} on {where.platform}: {reason}{able}")
+
+
+def _environment() -> Mapping[str, str]:
+    """The process's environment; what pip is told of indexes, wheel folders and certificates, uv is told too."""
+    pip = _pip_settings()
+    env = dict(environment())
+    links = ",".join(pip.get("find-links", "").split())
+    asked = {
+        "UV_DEFAULT_INDEX": pip.get("index-url", ""),
+        "UV_INDEX": " ".join(pip.get("extra-index-url", "").split()),
+        "UV_INDEX_STRATEGY": "unsafe-best-match" if pip.get("extra-index-url") else "",  # as pip: the newest of all
+        "UV_FIND_LINKS": links,
+        "UV_INSECURE_HOST": " ".join(pip.get("trusted-host", "").split()),
+        "SSL_CERT_FILE": pip.get("cert", ""),
+    }
+    for name in (
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "UV_PYTHON",
+        "UV_TORCH_BACKEND" if not env.get("UV_TORCH_BACKEND") else "",
+    ):
+        env.pop(name, None)
+    return {name: value for name, value in asked.items() if value} | env
+
+
+def _pip_settings() -> dict[str, str]:
+    """pip's `[global]` and `[install]` settings: machine, user, environment variables; later wins."""
+    env = environment()
+    home = Path.home()
+    user = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+    files = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", user]
+    files += [Path(env[name]) / "pip.conf" for name in ("VIRTUAL_ENV",) if env.get(name)]
+    files += [Path(env["PIP_CONFIG_FILE"])] if env.get("PIP_CONFIG_FILE", os.devnull) != os.devnull else []
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(files)
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ImageError(f"Cannot read the configuration of pip: {error}") from error
+    found = {
+        key: value for part in ("global", "install") if parser.has_section(part) for key, value in parser.items(part)
+    }
+    names = ("index-url", "extra-index-url", "find-links", "trusted-host", "cert", "no-index")
+    return found | {name: env[key] for name in names if env.get(key := f"PIP_{name.upper().replace('-', '_')}")}

@@ -1,0 +1,165 @@
+"""From a target to a bundle: one line a step."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from flaskship import __version__, artifact, bundle, cache, compiler
+from flaskship import sample as samples
+from flaskship.artifact.model import Model, refined
+from flaskship.bundle import DIAGRAM, Bundle, Compilation, Manifest, Report, Source
+from flaskship.compiler.parity import answered, seconds
+from flaskship.errors import FlaskshipError, PredictionFailed, UsageError
+from flaskship.sample import Sample
+from flaskship.schema import Answer, Columns, Signature
+from flaskship.settings import Settings
+
+GOLDEN_ROWS = 16
+MADE_UP_ROWS = 256  # of which the golden ones are the first that are answered
+TOLERANCE, TOLERANCE_FLOAT32 = 1e-6, 1e-5  # relative
+FILES = {compiler.Form.COEFFICIENTS: "model.json", compiler.Form.GRAPH: "model.onnx"}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What answers in the bundle: a file by name, and how it compares with the original."""
+
+    file: str
+    content: bytes | Path
+    compilation: Compilation
+    report: Report
+    requirements: tuple[str, ...]
+
+
+def silent(text: str) -> None:
+    """Says nothing."""
+
+
+def cached(target: Path, settings: Settings, say: Say = silent) -> Bundle:
+    """The bundle of `target`: itself if it is one, else from the cache, else made now."""
+    found = cache.find(target, settings)
+    if found is not None:
+        return Bundle.read(found)
+    made = make(target, settings, cache.folder() / cache.key(target, settings), say)
+    cache.prune()
+    return made
+
+
+def make(target: Path, settings: Settings, into: Path, say: Say = silent) -> Bundle:
+    """A bundle of the model file `target`, written to `into`. Raises as `artifact.open`, and `CheckFailed`."""
+    say(f"Reading {target}")
+    model = artifact.isolated(target) if settings.isolated else artifact.open(target, trust=settings.trust)
+    sample = samples.read(settings.sample, model, settings.target_column) if settings.sample else None
+    if sample:
+        model = refined(model, sample.signature)
+    elif settings.target_column:
+        raise UsageError("--target-column names a column of the sample: give --sample too.")
+    model = refined(model, _with_splits(model))
+    with np.errstate(all="ignore"):  # of the model's own arithmetic, on rows as odd as they come
+        golden = _golden(model, sample)
+        served = _served(model, target, sample, settings, say)
+        if not served.report.original:
+            served = replace(served, report=Report(original=seconds(model.predict, _first(golden[0], 1))))
+    source = Source(file=target.name, sha256=cache.sha256(target), size=target.stat().st_size)
+    manifest = Manifest(
+        flaskship=__version__,
+        name=settings.name or target.stem,
+        version=settings.model_version,
+        model=served.file,
+        signature=model.signature,
+        facts=model.facts,
+        source=source,
+        compilation=served.compilation,
+        requirements=served.requirements,
+        score=samples.score(sample, model) if sample else {},
+        sample_rows=sample.rows if sample else 0,
+        target=samples.target(sample, settings.target_column) if sample else None,
+        warnings=tuple(dict.fromkeys([*model.facts.warnings, *(sample.warnings if sample else ())])),
+        trusted=settings.trust and not served.compilation.compiled,
+        isolated=settings.isolated,
+    )
+    diagram = artifact.drawn(model)
+    files = {served.file: served.content} | ({DIAGRAM: diagram} if diagram else {})
+    made = bundle.write(into, manifest, files, golden, served.report)
+    _replay(made, settings, say)
+    return made
+
+
+def _with_splits(model: Model) -> Signature:
+    """The signature with what a compiled tree model no longer tells: between which values its splits lie."""
+    splits = {
+        name: (float(values.min()), float(values.max())) for name, values in model.thresholds.items() if len(values)
+    }
+    fields = tuple(replace(field, splits=splits.get(field.name)) for field in model.signature.inputs)
+    return replace(model.signature, inputs=fields)
+
+
+def _served(model: Model, target: Path, sample: Sample | None, settings: Settings, say: Say) -> Served:
+    tolerance = TOLERANCE_FLOAT32 if model.facts.float32 else TOLERANCE
+    original = Served(
+        file=f"model{target.suffix}" if target.is_file() else "model",
+        content=target,
+        compilation=Compilation(compiled=False, tolerance=tolerance, reason=_unwanted(model, settings)),
+        report=Report(),
+        requirements=model.facts.requirements,
+    )
+    if original.compilation.reason:
+        return original
+    say("Compiling, and comparing with the original")
+    result = compiler.compile(model, compiler.probes(model, sample.columns if sample else None))
+    found = asdict(result.parity) if result.parity else {}
+    if isinstance(result, compiler.Refusal):
+        return replace(original, compilation=replace(original.compilation, reason=result.reason, **found))
+    return Served(
+        file=FILES[result.form],
+        content=result.content,
+        compilation=Compilation(compiled=True, runtime=result.form.value, **found),
+        report=Report(original=result.seconds_original, served=result.seconds_compiled),
+        requirements=tuple(
+            f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(("numpy", result.form.value))
+        ),
+    )
+
+
+def _unwanted(model: Model, settings: Settings) -> str:
+    """Why no compilation is tried, if so."""
+    if not settings.compile:
+        return "--no-compile was given"
+    if settings.isolated:
+        return "it runs in an environment of its own"
+    if model.facts.framework == "onnx":
+        return "it is ONNX already"
+    return ""
+
+
+def _golden(model: Model, sample: Sample | None) -> tuple[Columns, Answer]:
+    """Rows that the model answers: a made-up one may be none of its, as a logarithm's are all above zero."""
+    tried = sample.spread(GOLDEN_ROWS) if sample else _first(compiler.probes(model, None), MADE_UP_ROWS)
+    kept = [rows for _, rows in answered(model.predict, tried)]
+    if not kept:
+        raise PredictionFailed(
+            f"{model.facts.kind} answers none of {'the sample' if sample else 'the made-up rows'}."
+            " Give rows that it does answer: --sample FILE."
+        )
+    rows = _first({name: np.concatenate([each[name] for each in kept]) for name in tried}, GOLDEN_ROWS)
+    return rows, model.predict(rows)
+
+
+def _first(rows: Columns, count: int) -> Columns:
+    return {name: column[:count] for name, column in rows.items()}
+
+
+def _replay(made: Bundle, settings: Settings, say: Say) -> None:
+    say("Replaying the golden rows")
+    try:
+        made.golden.check(made.load(trust=settings.trust).predict)
+    except FlaskshipError:
+        shutil.rmtree(made.path, ignore_errors=True)
+        raise

@@ -1,0 +1,229 @@
+"""What an image is made of, as a description: both the builder and the Dockerfile are written from it.
+
+Layers go from rarely to often changed: base, heavy wheels, other wheels, Flaskship, weights, code and signature.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from flaskship import __version__
+from flaskship.artifact.environments import ERAS
+from flaskship.bundle import REPORT, Bundle
+from flaskship.errors import BaseError, UsageError
+from flaskship.settings import Settings, variable
+
+PREFIX = "/opt/flaskship"  # a virtual environment
+BUNDLE = "/bundle"
+USER = 65532  # nobody in particular; any other user works too
+PORT = 8000
+OLDEST = (3, 11)  # the Python that Flaskship runs on
+PACKAGE = Path(__file__).parent
+SERVING = (
+    "flask>=3.0",
+    "granian>=2.8,<2.9",
+    "msgspec>=0.19",
+    "numpy>=1.26",
+    "prometheus-client>=0.21",
+)
+GUNICORN = "gunicorn>=23"
+MAKING = (
+    "cli",
+    "image",
+    "compiler",
+    "deploy",
+    "app.py",
+    "engine.py",
+    "make.py",
+    "plan.py",
+    "sample.py",
+    "ship.py",
+    "__main__.py",
+)
+BAKED = (
+    "workers",
+    "threads",
+    "server",
+    "max_body",
+    "timeout",
+    "grace",
+    "drain",
+    "max_batch",
+    "max_queue",
+    "access_log",
+    "log_level",
+)
+LIGHT = 10**6  # bytes: weights under that travel together with their description, as one layer
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+Files = Mapping[str, Path | bytes]  # absolute name in the image -> what is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A layer of files."""
+
+    title: str
+    files: Files
+    compiled: bool = False  # with byte code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    command: tuple[str, ...]
+    interval: float = 5.0  # seconds
+    timeout: float = 3.0
+    start_period: float = 60.0
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    python: str  # "3.11"
+    executable: str  # the base's Python: "/usr/local/bin/python3.11"
+    requirements: tuple[str, ...]
+    parts: tuple[Part, ...]  # after the wheels
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    entrypoint: tuple[str, ...]
+    health: Health
+    user: str = f"{USER}:{USER}"
+    workdir: str = BUNDLE
+    port: int = PORT
+    stop_signal: str = "SIGTERM"
+
+    @classmethod
+    def of(
+        cls, bundle: Bundle, settings: Settings, *, python: str, executable: str, assets: Mapping[str, Path]
+    ) -> Plan:
+        """The image of `bundle` on a base with this Python; `assets` are files of other packages, by name in there.
+
+        Raises `UsageError` for an env or label without `=`, `BaseError` where an isolated model needs another Python.
+        """
+        if bundle.manifest.isolated:
+            _check(bundle.manifest.requirements, python)
+        package = f"{site(python)}/flaskship"
+        shim = Part(title=f"flaskship {__version__}", files=dict(_shim(python, executable, assets)), compiled=True)
+        return cls(
+            python=python,
+            executable=executable,
+            requirements=requirements(bundle, settings),
+            parts=(shim, *_bundle(bundle)),
+            env=_env(bundle, settings),
+            labels=_labels(bundle) | pairs(settings.label, "--label"),
+            entrypoint=(f"{PREFIX}/bin/python", "-m", "flaskship.serve", BUNDLE),
+            health=Health(command=(f"{PREFIX}/bin/python", "-IS", f"{package}/health.py")),
+        )
+
+
+def site(python: str) -> str:
+    return f"{PREFIX}/lib/python{python}/site-packages"
+
+
+def requirements(bundle: Bundle, settings: Settings) -> tuple[str, ...]:
+    """What pip would be asked for: what the model needs at its versions, what serving needs, what the user adds."""
+    wanted = [*SERVING, *([GUNICORN] if settings.server == "gunicorn" else [])]
+    pinned = [*bundle.manifest.requirements, *settings.requirement]
+    names = {_name(each) for each in pinned}
+    return tuple(sorted([each for each in wanted if _name(each) not in names] + list(dict.fromkeys(pinned))))
+
+
+def _check(pins: Sequence[str], python: str) -> None:
+    """An isolated model's image is its environment: the base's Python must be one that its scikit-learn is for."""
+    version = next((each.partition("==")[2] for each in pins if each.startswith("scikit-learn==")), "")
+    minor = re.match(r"(\d+)\.(\d+)", version)
+    era = ERAS.get((int(minor[1]), int(minor[2]))) if minor else None
+    if era is None or python in era.pythons:
+        return
+    able = [each for each in era.pythons if tuple(map(int, each.split("."))) >= OLDEST]
+    said = f"The model needs scikit-learn {version}, which has no wheels for the base's Python {python}"
+    if able:
+        raise BaseError(f"{said}. Take a base with Python {' or '.join(able)}: --base python:{able[0]}-slim")
+    raise BaseError(
+        f"{said}, only for {' or '.join(era.pythons)}; Flaskship in an image needs Python 3.11 or later."
+        " Serve it without an image (flaskship serve --isolated), or save it anew with scikit-learn 1.2 or later."
+    )
+
+
+def _name(requirement: str) -> str:
+    found = re.match(r"\s*[A-Za-z0-9._-]+", requirement)
+    return re.sub(r"[-_.]+", "-", found[0].strip()).lower() if found else requirement
+
+
+def pairs(given: Sequence[str], flag: str) -> dict[str, str]:
+    """`["A=1"]` as a mapping."""
+    for each in given:
+        if not each.partition("=")[0] or "=" not in each:
+            raise UsageError(f"{flag} {each!r} is no NAME=VALUE.")
+    return {each.partition("=")[0]: each.partition("=")[2] for each in given}
+
+
+def _shim(python: str, executable: str, assets: Mapping[str, Path]) -> Iterator[tuple[str, Path | bytes]]:
+    """The environment's own files, and those of the Flaskship that is running here, as far as they serve."""
+    home = executable.rpartition("/")[0]
+    text = f"home = {home}\ninclude-system-site-packages = false\nversion = {python}\n"
+    yield f"{PREFIX}/pyvenv.cfg", text.encode()
+    for path in sorted(PACKAGE.rglob("*")):
+        inside = path.relative_to(PACKAGE)
+        if path.is_file() and inside.parts[0] not in MAKING and "__pycache__" not in inside.parts:
+            yield f"{site(python)}/flaskship/{inside.as_posix()}", path
+    for name, source in assets.items():
+        yield f"{site(python)}/{name.partition('/')[0]}/__init__.py", b""
+        yield f"{site(python)}/{name}", source
+    about = f"Metadata-Version: 2.1\nName: flaskship\nVersion: {__version__}\nLicense-Expression: Apache-2.0\n"
+    yield f"{site(python)}/flaskship-{__version__}.dist-info/METADATA", about.encode()
+
+
+def _bundle(bundle: Bundle) -> Iterator[Part]:
+    """Weights, and what is said about them."""
+    weights = bundle.path / bundle.manifest.model
+    files = [each for each in sorted(bundle.path.rglob("*")) if each.is_file() and each.name != REPORT]
+    names = {f"{BUNDLE}/{each.relative_to(bundle.path).as_posix()}": each for each in files}
+    heavy = {name: each for name, each in names.items() if each == weights or weights in each.parents}
+    if sum(each.stat().st_size for each in heavy.values()) < LIGHT:
+        yield Part(title="model", files=names)
+        return
+    yield Part(title="weights", files=heavy)
+    yield Part(title="signature", files={name: each for name, each in names.items() if name not in heavy})
+
+
+def _env(bundle: Bundle, settings: Settings) -> dict[str, str]:
+    env = {
+        "FLASKSHIP_HOST": "0.0.0.0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
+    }
+    env["PATH"] = f"{PREFIX}/bin:{PATH}"
+    for row in dataclasses.fields(settings):
+        value = getattr(settings, row.name)
+        if row.name in BAKED and value != row.default:
+            env[variable(row.name)] = str(value).lower() if isinstance(value, bool) else str(value)
+    if bundle.manifest.trusted:
+        env[variable("trust")] = "true"
+    return env | pairs(settings.env, "--env")
+
+
+def _labels(bundle: Bundle) -> dict[str, str]:
+    """What `inspect` and `docker inspect` show without opening a layer."""
+    manifest, facts = bundle.manifest, bundle.manifest.facts
+    labels = {
+        "org.opencontainers.image.title": manifest.name,
+        "org.opencontainers.image.version": manifest.version,
+        "org.opencontainers.image.description": f"{facts.kind} ({manifest.signature.task.value}) as a web API",
+        "io.flaskship.version": __version__,
+        "io.flaskship.name": manifest.name,
+        "io.flaskship.model": bundle.digest,
+        "io.flaskship.model.file": manifest.source.file,
+        "io.flaskship.model.sha256": manifest.source.sha256,
+        "io.flaskship.framework": f"{facts.framework} {facts.version}".strip(),
+        "io.flaskship.kind": facts.kind,
+        "io.flaskship.compiled": str(manifest.compilation.compiled).lower(),
+        "io.flaskship.schema": msgspec.json.encode(manifest.signature).decode(),
+    }
+    return {name: value for name, value in labels.items() if value}

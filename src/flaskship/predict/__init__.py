@@ -1,0 +1,1 @@
+"""From bytes to columns, through the model, and back to bytes."""

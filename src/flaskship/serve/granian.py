@@ -1,0 +1,85 @@
+"""Granian's server in a worker process.
+
+Granian's own process manager is not used: each of its workers opens a socket of its own, so that connections are lost
+whenever one goes; it starts a worker whose load failed again and again; and it cannot say when all of them are ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from granian._futures import _new_cbscheduler
+from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
+
+from flaskship.serve.job import WSGI, Job
+from flaskship.serve.listen import BACKLOG
+
+CONNECTIONS = 4096  # accepted at once by a worker; more wait in the kernel
+BASIC = {
+    "SCRIPT_NAME": "",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,  # to Werkzeug: the body ends by itself, also a chunked one
+    "wsgi.multiprocess": True,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
+
+
+class Server:
+    """Accepts on `listener`, a file descriptor of a listening socket that it shares with other processes."""
+
+    def __init__(self, job: Job, listener: int, application: WSGI) -> None:
+        self.application = application
+        self._stopped = threading.Event()
+        self._signal = WorkerSignal()
+        self._signal.add_cb(self._stopped.set)
+        holder: Any = SocketHolder
+        worker: Any = WSGIWorker  # as Any, since their stubs are behind their code
+        self._worker = worker(
+            os.getpid(),
+            (None, holder(listener, False, BACKLOG)),
+            None,
+            py_threads=job.threads,
+            backpressure=CONNECTIONS,
+            http_mode="auto",
+        )
+
+    def start(self) -> None:
+        loop = asyncio.new_event_loop()  # Granian wants one; nothing runs on it for WSGI
+        scheduler = _new_cbscheduler(loop, self._answer, impl_asyncio=True)  # type: ignore[no-untyped-call]
+        self._worker.serve_mtr(scheduler, loop, self._signal)
+
+    def stop(self) -> None:
+        """Accept no more, answer what is in flight, return."""
+        self._signal.set()
+        self._stopped.wait()
+
+    def _answer(self, protocol: Any, environ: dict[str, Any]) -> None:
+        """One request. Granian's own wrapper copies the process's environment, secrets and all, into each."""
+        environ |= BASIC
+        status = 500
+        headers: list[tuple[str, str]] = []
+
+        def start_response(line: str, fields: list[tuple[str, str]], exc_info: object = None) -> None:
+            nonlocal status, headers
+            status, headers = int(line[:3]), fields
+
+        body = self.application(environ, start_response)
+        if isinstance(body, list):
+            protocol.response_bytes(status, headers, body[0] if len(body) == 1 else b"".join(body))
+        else:
+            protocol.response_iter(status, headers, Chunks(body))
+
+
+class Chunks:
+    """An iterable body as Granian takes it: its chunks one by one, and a `close`."""
+
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self.__next__ = iter(body).__next__
+        self.close = getattr(body, "close", lambda: None)

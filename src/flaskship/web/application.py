@@ -1,0 +1,76 @@
+"""Models as one application: a Flask app, and the layers around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from flask import Blueprint, Flask
+
+from flaskship.settings import Settings, environment
+from flaskship.web import attached, routes
+from flaskship.web.fastlane import FastLane
+from flaskship.web.metrics import Metrics
+from flaskship.web.ops import DRAINING, STARTING, Ops
+from flaskship.web.reply import WSGI
+from flaskship.web.subject import Site, Subject
+from flaskship.web.vertex import Vertex
+
+
+def application(subjects: Sequence[Subject], settings: Settings, *, shared: Path | None = None) -> WSGI:
+    """What a WSGI server calls. `shared` is the directory of this server's processes: counters, and the drain flag."""
+    return create_app(subjects, settings, shared=shared).wsgi_app
+
+
+def create_app(subjects: Sequence[Subject], settings: Settings, *, shared: Path | None = None) -> Flask:
+    """The application as a Flask app, to which its owner may add routes, blueprints, extensions and hooks.
+
+    One model has its routes at /; of several, each has them under /NAME.
+    """
+    site = make_site(subjects, settings, shared)
+    prefixes: dict[str, Subject | None]
+    prefixes = {"": None, **{f"/{each.name}": each for each in subjects}} if len(subjects) > 1 else {"": subjects[0]}
+    app = bare(site, {prefix: each for prefix, each in prefixes.items() if each is not None})
+    below = {prefix.encode().decode("latin-1"): each for prefix, each in prefixes.items()}  # as WSGI has paths
+    lanes = {f"{prefix}/predict": each for prefix, each in below.items() if each is not None}
+    layers: list[Callable[[WSGI], WSGI]]
+    layers = [partial(FastLane, flask=app, site=site, lanes=lanes), partial(Ops, site=site, prefixes=below)]
+    if Vertex.wanted(environment()):
+        layers.append(partial(Vertex, environment=environment()))
+    for layer in layers:
+        app.wsgi_app = layer(app.wsgi_app)  # type: ignore[assignment, method-assign]  # as Flask's documentation has it
+    return app
+
+
+def make_site(subjects: Sequence[Subject], settings: Settings, shared: Path | None = None) -> Site:
+    metrics = Metrics(shared)
+    for subject in subjects:
+        subject.observer = metrics.observer(subject.name)
+    return Site(
+        subjects=tuple(subjects),
+        settings=settings,
+        metrics=metrics,
+        draining=(shared / DRAINING).exists if shared else lambda: False,
+        starting=(shared / STARTING).exists if shared else lambda: False,
+    )
+
+
+def bare(site: Site, prefixes: dict[str, Subject]) -> Flask:
+    """The Flask app alone."""
+    app = Flask("flaskship.web", static_folder=None)
+    for prefix, subject in prefixes.items():
+        app.register_blueprint(routes.model(subject, site), url_prefix=prefix or None)
+    if "" not in prefixes:
+        app.register_blueprint(routes.index(site))
+    routes.add_errors(app)
+    return app
+
+
+def blueprint(subject: Subject, settings: Settings) -> Blueprint:
+    """The model's routes for a Flask app that is somebody else's."""
+    site = make_site([subject], settings)
+    made = routes.model(subject, site)
+    routes.add_errors(made)
+    attached.watch(made, subject, site)
+    return made

@@ -1,0 +1,211 @@
+"""The outermost layer: request id, clock, counts, key, admission, access log, and the last catch.
+
+Health routes ask for no key and are neither counted nor logged.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import msgspec
+
+from flaskship.web import guards, problem
+from flaskship.web.guards import Guard
+from flaskship.web.metrics import SECONDS, Metrics
+from flaskship.web.problem import REQUEST_ID
+from flaskship.web.reply import WSGI, Environ, Headers, StartResponse
+from flaskship.web.subject import Site, Subject
+
+STARTING = "starting"  # this file in the servers' shared directory says that one of them cannot answer yet
+DRAINING = "draining"  # this file in the servers' shared directory says that they are about to stop
+LIVE = ("/livez", "/v2/health/live")
+HEALTH = (*LIVE, "/readyz", "/healthz", "/health", "/ping", "/v2/health/ready")
+COUNTED = ("", "predict", "predict_file", "invocations", "openapi.json", "apidocs")
+VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OIP_ROUTE = re.compile(r"(?:/models/([^/]+)(?:/versions/[^/]+)?)?/?(infer|config|stats|ready)?/?")
+JOINED = 2**22  # bytes up to which a body of known length goes out in one piece
+sane = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII).fullmatch
+
+
+class Exchange:
+    """One request: its id, and the status with which it is answered."""
+
+    __slots__ = ("_start_response", "headers", "id", "started", "status")
+
+    def __init__(self, identity: str, start_response: StartResponse) -> None:
+        self.id = identity
+        self._start_response = start_response
+        self.status = "500 Internal Server Error"
+        self.headers: Headers = []
+        self.started = time.perf_counter()
+
+    def start(self, status: str, headers: Headers, exc_info: object = None) -> object:
+        self.status, self.headers = status, headers
+        headers.append(("X-Request-ID", self.id))
+        if exc_info is None:
+            return self._start_response(status, headers)
+        return self._start_response(status, headers, exc_info)
+
+
+class Route:
+    """What is counted of the requests to one route of one model."""
+
+    def __init__(self, metrics: Metrics, model: str, name: str) -> None:
+        self.observe = metrics.histogram("request_duration_seconds", model, name, bounds=SECONDS)
+        self._place = partial(metrics.place, "requests", model, name)
+        self._places: dict[tuple[str, str], int] = {}
+
+    def place(self, method: str, status: str) -> int:
+        """The cell that counts requests by `method` that were answered with `status`, such as `200 OK`."""
+        place = self._places.get((method, status))
+        if place is None:
+            place = self._place(method if method in VERBS else "other", status[:3])
+            self._places[method, status] = place
+        return place
+
+
+class Ids:
+    """Names for requests: the client's own where it is sane, else one that no other process makes."""
+
+    def __init__(self) -> None:
+        self._stamp, self._numbers = secrets.token_hex(6), itertools.count()
+
+    def __call__(self, environ: Environ) -> str:
+        given: str | None = environ.get("HTTP_X_REQUEST_ID")
+        if given is None or not sane(given):
+            given = f"{self._stamp}{next(self._numbers):08x}"
+        environ[REQUEST_ID] = given
+        return given
+
+
+class Ops:
+    def __init__(self, app: WSGI, site: Site, prefixes: dict[str, Subject | None]) -> None:
+        """`prefixes` are the paths below which the routes of each model lie; None where those of all do."""
+        self._app = app
+        self._metrics = site.metrics
+        self._cells = site.metrics.cells
+        self._in_flight = site.metrics.place("in_flight")
+        self._log = access_line if site.settings.access_log else None
+        self._health = frozenset(f"{prefix}{path}" for prefix in prefixes for path in HEALTH) | {
+            f"{prefix}/v2/models/{subject.label}/ready" for prefix in prefixes for subject in site.subjects
+        }
+        self._scraped = frozenset(f"{prefix}/metrics" for prefix in prefixes)
+        self._prefixes = {prefix: subject.name if subject else "" for prefix, subject in prefixes.items()}
+        self._models = {subject.label: subject.name for subject in site.subjects}
+        self._routes: dict[str, Route] = {}
+        self._known: dict[tuple[str, str], Route] = {}
+        self._identify = Ids()
+        key: tuple[Guard, ...] = guards.key(site.settings.api_key)
+        self._key = key
+        self._guards = (*key, *guards.loaded(site.subjects), guards.room(site.metrics, site.settings.max_queue))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        exchange = Exchange(self._identify(environ), start_response)
+        path = environ["PATH_INFO"]
+        if path in self._health or path in self._scraped:
+            return self._guarded(environ, exchange, () if path in self._health else self._key)
+        self._cells[self._in_flight] += 1.0
+        try:
+            body = self._guarded(environ, exchange, self._guards)
+            if body.__class__ is not list and sized(exchange.headers):
+                body = joined(body)
+        except BaseException:
+            self._cells[self._in_flight] -= 1.0
+            raise
+        if body.__class__ is list:
+            self._end(environ, exchange)
+            return body
+        return Closing(body, partial(self._end, environ, exchange))
+
+    def _guarded(self, environ: Environ, exchange: Exchange, guards: tuple[Guard, ...]) -> Iterable[bytes]:
+        """The application's body, or why it is not asked, or that it failed."""
+        try:
+            for guard in guards:
+                guard(environ)
+            return self._app(environ, exchange.start)
+        except Exception as error:  # noqa: BLE001  # answered, and logged by `problem`
+            status, headers, body = problem.reply(error, environ)
+            exchange.start(status, headers, sys.exc_info() if exchange.headers else None)
+            return [body]
+
+    def _end(self, environ: Environ, exchange: Exchange) -> None:
+        cells = self._cells
+        cells[self._in_flight] -= 1.0
+        seconds = time.perf_counter() - exchange.started
+        path = environ["PATH_INFO"]
+        route = self._routes.get(path) or self._route(path)
+        cells[route.place(environ["REQUEST_METHOD"], exchange.status)] += 1.0
+        route.observe(seconds)
+        if self._log is not None:
+            self._log(environ, exchange, seconds)
+
+    def _route(self, path: str) -> Route:
+        """Under what a path is counted: never under what a client may choose."""
+        prefix = max((each for each in self._prefixes if path == each or path.startswith(f"{each}/")), key=len)
+        model, rest = self._prefixes[prefix], path[len(prefix) :].strip("/")
+        name = "other"
+        if rest in COUNTED:
+            name = rest or "page"
+        elif rest == "v2" or rest.startswith("v2/"):
+            name = "v2"
+            if found := OIP_ROUTE.fullmatch(rest.removeprefix("v2")):
+                model, name = model or self._models.get(found[1] or "", ""), found[2] or "v2"
+        route = self._known.get((model, name))
+        if route is None:
+            route = self._known[model, name] = Route(self._metrics, model, name)
+        if name != "other" and name != "v2" and len(self._routes) < 1000:
+            self._routes[path] = route
+        return route
+
+
+def sized(headers: Headers) -> bool:
+    """Whether the body's length is said, and small: it need not be streamed."""
+    for name, value in headers:
+        if name.lower() == "content-length":
+            return int(value) <= JOINED
+    return False
+
+
+def joined(body: Iterable[bytes]) -> list[bytes]:
+    try:
+        return [b"".join(body)]
+    finally:
+        if (close := getattr(body, "close", None)) is not None:
+            close()
+
+
+class Closing:
+    """A body that says when it is done."""
+
+    def __init__(self, body: Iterable[bytes], done: Callable[[], None]) -> None:
+        self._body, self._done = body, done
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        try:
+            if (close := getattr(self._body, "close", None)) is not None:
+                close()
+        finally:
+            self._done()
+
+
+def access_line(environ: Environ, exchange: Exchange, seconds: float) -> None:
+    """One line of JSON on stderr. The query is left out, as it may hold what people entered."""
+    line = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "request_id": exchange.id,
+        "client": environ.get("REMOTE_ADDR", ""),
+        "method": environ["REQUEST_METHOD"],
+        "path": environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"],
+        "status": int(exchange.status[:3]),
+        "seconds": round(seconds, 6),
+    }
+    sys.stderr.write(msgspec.json.encode(line).decode() + "\n")

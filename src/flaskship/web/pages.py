@@ -1,0 +1,214 @@
+"""What people see in a browser: the model's page, the list of models, Swagger UI. All comes from this server.
+
+Every page works without JavaScript and has its JSON twin at the same address (`Accept: application/json`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.exceptions import NotFound
+
+from flaskship.errors import BadInput, FlaskshipError, Problem
+from flaskship.predict.codec import Request
+from flaskship.schema import Signature, Task
+from flaskship.web import answers, assets, form, problem, reply, snippets
+from flaskship.web.form import seen
+from flaskship.web.subject import Site, Subject
+
+__all__ = ["add_index", "add_model", "as_json", "card", "described", "seen"]
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "worker-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SECURITY = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Vary": "Accept",
+}
+DIAGRAM = SECURITY | {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}  # it brings its own styles; it runs nothing and asks for nothing
+TASKS = {
+    Task.CLASSIFICATION: "Classification",
+    Task.REGRESSION: "Regression",
+    Task.MULTIOUTPUT: "Several outputs",
+    Task.CLUSTERING: "Clustering",
+    Task.OUTLIER: "Outlier detection",
+    Task.TRANSFORM: "Transformation",
+}
+
+
+class Told(NamedTuple):
+    """What the model said to what was entered, or why it did not."""
+
+    answer: dict[str, Any] | None = None
+    status: int = 200
+    detail: str = ""
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+
+def page(name: str, status: int = 200, **values: object) -> Response:
+    """A template as a page, under a strict content security policy."""
+    html = render_template(f"flaskship/{name}", root=root(), **values)
+    return Response(html, status, SECURITY, mimetype="text/html")
+
+
+def root() -> str:
+    """From this page to where the model's routes are, so that any prefix will do."""
+    return "../" if request.path.endswith("/apidocs/") else "./"
+
+
+def wants_json() -> bool:
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def as_json(value: object) -> Response:
+    status, headers, body = reply.Reply.of(msgspec.json.encode(value))
+    return Response(body, status, [*headers, ("Vary", "Accept")])
+
+
+def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
+    """The page of one model: its form, and what it is as JSON."""
+    limit = int(site.settings.max_body)
+
+    def show() -> Response:
+        return as_json(card(subject)) if wants_json() else model_page(subject, site)
+
+    def answer() -> Response:
+        """What the form sends, answered on the page; `?part=answer` gives the answer alone."""
+        body = reply.body(request.environ, limit)
+        pairs = reply.form(body, request.environ.get("CONTENT_TYPE", ""))
+        if wants_json():
+            return timed_json(subject, pairs)
+        told = tell(subject, pairs)
+        if request.query_string == b"part=answer":
+            shown = answers.shown(told.answer, subject)
+            return page("answer.html", subject=subject, told=told, shown=shown)
+        return model_page(subject, site, dict(pairs), told)
+
+    def sample() -> Response:
+        disposition = {"Content-Disposition": f'attachment; filename="{sample_name(subject)}"'}
+        return Response(snippets.sample(subject.signature), headers=disposition, content_type="text/csv; charset=utf-8")
+
+    def diagram() -> Response:
+        if not subject.diagram:
+            raise NotFound
+        return Response(subject.diagram, headers=DIAGRAM, content_type="text/html; charset=utf-8")
+
+    app.add_url_rule("/", "page", show)
+    app.add_url_rule("/", "answer", answer, methods=["POST"])
+    app.add_url_rule("/sample.csv", "sample", sample)
+    app.add_url_rule("/diagram", "diagram", diagram)
+    add_apidocs(app, subject.name)
+
+
+def sample_name(subject: Subject) -> str:
+    kept = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "_" for each in subject.name)
+    return f"{kept}_sample.csv"
+
+
+def decoded(subject: Subject, pairs: list[tuple[str, str]]) -> Request:
+    """The row in a form: field by field, or as JSON where there are too many fields."""
+    if len(subject.signature.inputs) > form.MOST_FIELDS and [name for name, _ in pairs] == [form.ROW]:
+        return subject.codec.decode(pairs[0][1].encode())
+    return subject.codec.decode_pairs(form.completed(subject.signature, pairs))
+
+
+def tell(subject: Subject, pairs: list[tuple[str, str]]) -> Told:
+    """The answer for a page. What the server did wrong is told there too, but raised for whom is no browser."""
+    try:
+        row = decoded(subject, pairs)
+        started = time.perf_counter()
+        answered = reply.answer(subject, row)
+        seconds = time.perf_counter() - started
+    except BadInput as error:
+        return Told(status=error.status, detail=error.detail, problems=error.problems)
+    except FlaskshipError as error:
+        if not request.accept_mimetypes.accept_html:
+            raise
+        fault = problem.of(error, request.environ.get(problem.REQUEST_ID, ""))
+        return Told(status=fault.status, detail=fault.detail)
+    return Told(answer=msgspec.json.decode(answered.body), seconds=seconds)
+
+
+def timed_json(subject: Subject, pairs: list[tuple[str, str]]) -> Response:
+    """What /predict answers, and how long that took."""
+    row = decoded(subject, pairs)
+    started = time.perf_counter()
+    status, headers, body = reply.answer(subject, row)
+    spent = ("Server-Timing", f"model;dur={1000 * (time.perf_counter() - started):.3f}")
+    return Response(body, status, [*headers, spent, ("Vary", "Accept")])
+
+
+def model_page(
+    subject: Subject, site: Site, given: Mapping[str, str] | None = None, told: Told | None = None
+) -> Response:
+    base, keyed = snippets.address(request), bool(site.settings.api_key)
+    return page(
+        "model.html",
+        told.status if told else 200,
+        subject=subject,
+        task=TASKS[subject.signature.task],
+        entries=form.entries(subject.signature, given, told.problems if told else ()),
+        whole=(given or {}).get(form.ROW, ""),
+        told=told,
+        shown=answers.shown(told.answer if told else None, subject),
+        base=base,
+        snippets=snippets.snippets(subject.signature, base, keyed=keyed),
+        settings=site.settings,
+        several=len(site.subjects) > 1,
+        seen=seen,
+        fields=[{"name": each.name, "nullable": each.nullable} for each in subject.signature.inputs],
+    )
+
+
+def card(subject: Subject) -> dict[str, object]:
+    """What the model is, as JSON."""
+    return {
+        "name": subject.name,
+        "version": subject.version,
+        "state": subject.state,
+        **described(subject.signature),
+        **subject.card,
+    }
+
+
+def described(signature: Signature) -> dict[str, object]:
+    """A signature as JSON; what is not known of a field is left out."""
+    whole: Mapping[str, Any] = msgspec.to_builtins(signature)
+    nothing: tuple[object, ...] = (None, "", [], ())
+    inputs = [{key: value for key, value in each.items() if value not in nothing} for each in whole["inputs"]]
+    return {"task": whole["task"], "inputs": inputs, "outputs": whole["outputs"], "classes": whole["classes"]}
+
+
+def add_index(app: Blueprint, site: Site) -> None:
+    """The list of models at / of a site with several."""
+
+    def index() -> Response:
+        if not wants_json():
+            return page("index.html", subjects=site.subjects, tasks=TASKS)
+        models = [{"name": each.name, "version": each.version, "url": f"{each.name}/"} for each in site.subjects]
+        return as_json({"models": models})
+
+    app.add_url_rule("/", "page", index)
+    assets.add(app)
+
+
+def add_apidocs(app: Blueprint, title: str) -> None:
+    def apidocs() -> Any:
+        return redirect(f"{root()}openapi.json") if wants_json() else page("apidocs.html", title=title)
+
+    app.add_url_rule("/apidocs", "apidocs", apidocs, strict_slashes=False)
+    assets.add(app)

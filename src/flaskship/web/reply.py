@@ -1,0 +1,166 @@
+"""From a request's bytes to a reply's, the same for the fast lane and for Flask.
+
+reply.json(subject, b'{"age": 45, …}')
+    -> Reply("200 OK", [("Content-Type", "application/json"), …], b'{"prediction":0, …}')
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+from werkzeug.http import parse_options_header
+
+from flaskship.errors import BadInput, NotJSON, TooLarge, UnsupportedContent
+from flaskship.predict.codec import Request, pairs
+from flaskship.web import multipart
+from flaskship.web.subject import Subject
+
+Headers: TypeAlias = list[tuple[str, str]]
+Environ: TypeAlias = dict[str, Any]
+StartResponse: TypeAlias = Callable[..., Any]
+WSGI: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+JSON = "application/json"
+OK = "200 OK"
+NO_SNIFF = ("X-Content-Type-Options", "nosniff")
+NO_STORE = ("Cache-Control", "no-store")
+JSON_TYPE = ("Content-Type", JSON)
+UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
+GZIP_OR_ZLIB = 47  # zlib's wbits that takes either
+
+
+class Reply(NamedTuple):
+    """What start_response and a WSGI server want."""
+
+    status: str
+    headers: Headers
+    body: bytes
+
+    @classmethod
+    def of(cls, body: bytes, content: str = JSON, status: str = OK) -> Reply:
+        length = ("Content-Length", str(len(body)))
+        return cls(status, [("Content-Type", content), length, NO_SNIFF, NO_STORE], body)
+
+
+def answer(subject: Subject, request: Request) -> Reply:
+    """The model's answer to decoded rows."""
+    predictor, columns = subject.predictor, request.columns
+    body = subject.codec.encode(predictor(columns), single=request.single, warnings=predictor.warnings(columns))
+    return Reply(OK, [JSON_TYPE, ("Content-Length", str(len(body))), NO_SNIFF, NO_STORE], body)
+
+
+def query(subject: Subject, text: str) -> Reply:
+    """The answer to one row in a URL's query, as WSGI has it."""
+    return answer(subject, subject.codec.decode_query(text if text.isascii() else from_wsgi(text)))
+
+
+def json(subject: Subject, body: bytes) -> Reply:
+    return answer(subject, subject.codec.decode(body))
+
+
+def content(subject: Subject, body: bytes, content_type: str) -> Reply:
+    """The answer to a body of any type that /predict reads. Raises `UnsupportedContent` for others."""
+    media, options = media_type(content_type)
+    if options.get("charset", "").lower() not in UTF8:
+        raise UnsupportedContent(f"The charset is {options['charset']!r}. Send UTF-8.")
+    looks_like_json = body.lstrip()[:1] in (b"{", b"[")
+    if media == JSON or media.endswith("+json") or (looks_like_json and media in ("", multipart.URLENCODED)):
+        return json(subject, body)
+    if media in (multipart.URLENCODED, multipart.FORM_DATA):
+        return answer(subject, subject.codec.decode_pairs(form(body, content_type)))
+    sent = f"{media!r} is no type that is read here" if media else "The body has no content type and is not JSON"
+    raise UnsupportedContent(f"{sent}. Send application/json, or a form. Files go to /predict_file.")
+
+
+def media_type(header: str) -> tuple[str, dict[str, str]]:
+    """`"Text/CSV; charset=utf-8"` as `("text/csv", {"charset": "utf-8"})`."""
+    name, options = parse_options_header(header)
+    return name.lower(), options
+
+
+def form(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    """The fields of a form, as a browser sends it: URL-encoded, or multipart."""
+    media, options = media_type(content_type)
+    if media != multipart.FORM_DATA:
+        return list(pairs(utf8(body)))
+    found = []
+    for part in multipart.parts(body, options.get("boundary", "")):
+        if part.file is not None:
+            raise BadInput(f"{part.name!r} is a file. Files go to /predict_file.")
+        found.append((part.name, utf8(body[part.start : part.end])))
+    return found
+
+
+def from_wsgi(text: str) -> str:
+    """Text that WSGI gives as Latin-1, and that was UTF-8."""
+    return utf8(text.encode("latin-1"))
+
+
+def utf8(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise NotJSON(f"The text is not UTF-8: byte {error.start} is 0x{text[error.start]:02x}.") from error
+
+
+def body(environ: Environ, limit: int) -> bytes:
+    """The request's whole body, uncompressed. Raises `TooLarge` where it is over `limit` bytes, before reading it."""
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        data = _sized(environ, length, limit)
+    elif environ.get("wsgi.input_terminated"):
+        data = _chunked(environ, limit)
+    else:
+        data = b""
+    encoding = environ.get("HTTP_CONTENT_ENCODING")
+    return data if encoding is None else inflated(data, encoding, limit)
+
+
+def _sized(environ: Environ, length: str, limit: int) -> bytes:
+    if not (length.isascii() and length.isdecimal()):
+        raise NotJSON(f"The Content-Length is {length[:40]!r}, which is no number.")
+    size = int(length[:20])
+    if size > limit:
+        raise TooLarge(f"The body has {size} bytes, and {limit} are read at most. Raise 'max_body' or send less.")
+    data: bytes = environ["wsgi.input"].read(size)
+    while len(data) < size:
+        more = environ["wsgi.input"].read(size - len(data))
+        if not more:
+            raise NotJSON(f"The body ended after {len(data)} of {size} bytes.")
+        data += more
+    return data
+
+
+def _chunked(environ: Environ, limit: int) -> bytes:
+    """A body whose length is known only at its end."""
+    parts, size = [], 0
+    while part := environ["wsgi.input"].read(min(2**20, limit + 1 - size)):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise TooLarge(f"The body has more bytes than the {limit} that are read. Raise 'max_body' or send less.")
+    return b"".join(parts)
+
+
+def inflated(data: bytes, encoding: str, limit: int) -> bytes:
+    """`data` without its `Content-Encoding`: gzip or deflate, which is zlib. Never more than `limit` bytes."""
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return data
+    if name not in ("gzip", "x-gzip", "deflate"):
+        raise UnsupportedContent(f"The content encoding is {encoding[:40]!r}. Send gzip, deflate, or none.")
+    found = b""
+    try:
+        while data:
+            inflate = zlib.decompressobj(GZIP_OR_ZLIB)
+            found += inflate.decompress(data, limit + 1 - len(found))
+            if len(found) > limit:
+                raise TooLarge(f"The body unpacks to more than the {limit} bytes that are read.")
+            if not inflate.eof:
+                raise NotJSON(f"The body ends in the middle of its {name}.")
+            data = inflate.unused_data
+    except zlib.error as error:
+        raise NotJSON(f"The body is not {name}: {error}.") from error
+    return found
