@@ -1,0 +1,63 @@
+"""What every test shares: the examples' files, and skips for what a machine lacks, counted.
+
+`@pytest.mark.needs("curl", "torch")` skips a test where neither a program nor a module has that name. Such skips are
+counted at the end, and are failures where `CI=true`, which promises that all is set up.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import runpy
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LACKING: Counter[str] = Counter()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*names): programs or modules that the test cannot do without")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name in (name for marker in item.iter_markers("needs") for name in marker.args):
+        if shutil.which(name) is None and (not name.isidentifier() or importlib.util.find_spec(name) is None):
+            pytest.skip(f"needs: {name}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
+    if reason.startswith("Skipped: needs: "):
+        LACKING[reason.removeprefix("Skipped: needs: ")] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if LACKING and os.environ.get("CI") == "true" and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name, count in LACKING.most_common():
+        verdict = "a failure, as CI=true" if os.environ.get("CI") == "true" else "skipped"
+        terminalreporter.write_line(f"{count} tests need {name!r}, which this machine lacks: {verdict}.")
+
+
+@pytest.fixture(scope="session")
+def sales(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sales example's files: sales.joblib, online_sales.csv, online_sales_unlabelled.csv."""
+    return _example("sales", tmp_path_factory.mktemp("sales"))
+
+
+@pytest.fixture(scope="session")
+def petrol(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the petrol example's files: petrol.csv and petrol, petrol_scaled and petrol_pipeline .joblib."""
+    return _example("petrol", tmp_path_factory.mktemp("petrol"))
+
+
+def _example(name: str, folder: Path) -> Path:
+    runpy.run_path(str(ROOT / "examples" / name / "train.py"))["main"](folder)
+    return folder

@@ -1,0 +1,54 @@
+"""What scenarios do with Docker and with the command line."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DEADLINE = 60  # seconds
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"not within {DEADLINE} s: {what}"
+        threading.Event().wait(0.02)
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """What docker prints."""
+    found = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert not check or found.returncode == 0, found.stderr
+    return (found.stdout + (found.stderr if not check else "")).strip()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+def run(
+    cwd: Path, *arguments: str, check: bool = True, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`flaskship ARGUMENTS` in a process of its own."""
+    command = [sys.executable, "-m", "flaskship", *arguments]
+    found = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+    )
+    assert not check or found.returncode == 0, found.stderr
+    return found
+
+
+def build(folder: Path, base: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
+    """The last line of building the sales model of `folder`."""
+    sample = ["--sample", "online_sales.csv", "--target-column", "converted"]
+    return run(folder, "build", "sales.joblib", *sample, "--base", str(base), *arguments, env=env).stdout.splitlines()[
+        -1
+    ]

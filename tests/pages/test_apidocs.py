@@ -1,0 +1,14 @@
+"""Swagger UI in a browser, from the package."""
+
+from __future__ import annotations
+
+
+def test_swagger_ui_shows_the_model_and_tries_a_request(visit):
+    page = visit("sales/apidocs")
+    predict = "[id^=operations-Predict-]:has-text('/predict')"
+    page.locator(predict).locator(".opblock-summary-control").nth(1).click()
+    opened = page.locator(".opblock.is-open")
+    opened.locator(".try-out__btn").click()
+    opened.locator(".execute").click()
+    opened.locator(".live-responses-table").first.wait_for()
+    assert '"prediction"' in opened.locator(".live-responses-table").first.inner_text()

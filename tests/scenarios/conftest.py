@@ -1,0 +1,83 @@
+"""A real container engine, a base, and the sales example as an image: made once for all scenarios."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from containers import DEADLINE, build, run, wait_until
+from registries import running
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry that asks nobody who they are: `127.0.0.1:PORT`."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("needs: docker-registry")
+    with running(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Docker: the one that runs here, else one that is started for these tests."""
+    if shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
+        yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        return
+    if not shutil.which("dockerd") or not shutil.which("docker") or os.geteuid() != 0:
+        pytest.skip("needs: dockerd")
+    folder = tmp_path_factory.mktemp("docker")
+    address = f"unix://{folder}/docker.sock"
+    command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-H", address]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, "-p", f"{folder}/pid"], stdout=log, stderr=log)
+    before = os.environ.get("DOCKER_HOST")
+    os.environ["DOCKER_HOST"] = address
+    try:
+        wait_until(
+            lambda: (
+                process.poll() is not None or subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+            ),
+            "dockerd answers",
+        )
+        if process.poll() is not None:
+            pytest.skip("needs: dockerd")
+        yield address
+    finally:
+        os.environ.pop("DOCKER_HOST")
+        if before is not None:
+            os.environ["DOCKER_HOST"] = before
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+@pytest.fixture(scope="session")
+def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root file system with Python, as `flaskship base debian` assembles it."""
+    if not shutil.which("mmdebstrap"):
+        pytest.skip("needs: mmdebstrap")
+    place = tmp_path_factory.mktemp("base") / "debian.tar"
+    run(Path.cwd(), "base", "debian", "-o", str(place))
+    return place
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of these tests' own, for all of them."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("FLASKSHIP_CACHE")
+    os.environ["FLASKSHIP_CACHE"] = str(folder)
+    yield folder
+    os.environ.pop("FLASKSHIP_CACHE")
+    if before is not None:
+        os.environ["FLASKSHIP_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def image(cache: Path, sales: Path, debian: Path) -> str:
+    """The sales example as an image in the cache: its reference with digest."""
+    return build(sales, debian, "-t", "me/sales:1.0")

@@ -1,0 +1,201 @@
+"""A server is a real process here, spoken to over real HTTP; only what it loads is fake."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+both = pytest.mark.parametrize("server", ["granian", "gunicorn"])
+
+
+@both
+def test_the_application_is_answered_from(serving, server):
+    running = serving("42", server=server).ready()
+    assert running.get("/predict") == (200, b"42")
+    assert running.get("/echo", b"x" * 300_000) == (200, b"x" * 300_000)
+    assert running.get("/chunks") == (200, b"one two three")
+    assert running.get("/missing")[0] == 500
+
+
+@both
+def test_a_request_in_flight_is_answered_after_sigterm(serving, server):
+    running = serving(server=server).ready()
+    answer = running.started("/wait")
+    (running.folder / "running").read_text()
+    running.signal(signal.SIGTERM)
+    running.until(lambda: refused(running.port))
+    (running.folder / "go").write_text("done")
+    assert answer.result(10) == (200, b"done")
+    assert running.ended() == 0
+
+
+def refused(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@both
+def test_readiness_is_503_while_draining_and_all_else_is_answered(serving, server):
+    running = serving(server=server, drain="60s").ready()
+    assert running.get("/readyz")[0] == 200
+    running.signal(signal.SIGTERM)
+    running.until(lambda: running.get("/readyz")[0] == 503)
+    assert running.get("/livez")[0] == 200
+    assert running.get("/predict") == (200, b"42")
+    running.signal(signal.SIGTERM)  # again: do not wait
+    assert running.ended() == 0
+
+
+def test_an_idle_server_stops_within_half_a_second(serving):
+    running = serving(workers=2).ready()
+    begin = time.monotonic()
+    running.signal(signal.SIGTERM)
+    assert running.ended() == 0
+    assert time.monotonic() - begin < 0.5
+
+
+def test_what_runs_longer_than_the_grace_is_cut_off(serving):
+    running = serving(grace="100ms").ready()
+    answer = running.started("/wait")
+    (running.folder / "running").read_text()
+    running.signal(signal.SIGTERM)
+    assert running.ended() == 0
+    assert isinstance(answer.exception(10), (ConnectionError, HTTPException))
+    assert "were cut off" in running.said[-1]
+
+
+def test_ctrl_c_reaches_the_workers_too_and_loses_no_request(serving):
+    running = serving().ready()
+    answer = running.started("/wait")
+    (running.folder / "running").read_text()
+    os.killpg(running.process.pid, signal.SIGINT)
+    running.until(lambda: refused(running.port))
+    (running.folder / "go").write_text("done")
+    assert answer.result(10) == (200, b"done")
+    assert running.ended() == 0
+
+
+@both
+def test_a_killed_worker_comes_back(serving, server):
+    running = serving(server=server).ready()
+    _, pid = running.get("/pid")
+    os.kill(int(pid), signal.SIGKILL)
+    running.gone(int(pid))
+    assert running.get("/pid")[1] not in (pid, b"")
+    assert running.get("/predict") == (200, b"42")
+
+
+def test_a_replacement_that_cannot_be_loaded_ends_the_server(serving):
+    running = serving().ready()
+    (running.folder / "bundle").write_text("broken")
+    os.kill(int(running.get("/pid")[1]), signal.SIGKILL)
+    assert running.ended() == 3
+    assert running.said[-1].count("This bundle is broken.") == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@both
+def test_a_bundle_that_cannot_be_loaded_is_said_in_one_sentence(serving, server, workers):
+    running = serving("broken", server=server, workers=workers)
+    assert running.ended() == 3
+    assert running.said == ["Bundle cannot be used: This bundle is broken. Build it anew.\n"]
+
+
+def test_a_crash_of_the_load_ends_the_server(serving):
+    running = serving("crash")
+    assert running.ended() == 1
+    assert running.said == ["Internal error: A worker ended with exit code 9 while it loaded the model.\n"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@both
+def test_health_answers_before_the_model_is_loaded(serving, server):
+    running = serving("slow", server=server, port=free_port())
+    running.until(lambda: running.get("/livez")[0] == 200)
+    assert running.get("/readyz")[0] == 503
+    assert running.get("/predict")[0] == 503
+    (running.folder / "load").write_text("loaded")
+    running.ready()
+    assert running.get("/readyz")[0] == 200
+
+
+def test_a_server_that_loads_stops_at_once(serving):
+    running = serving("slow", port=free_port(), drain="60s", grace="60s")
+    running.until(lambda: running.get("/livez")[0] == 200)
+    running.signal(signal.SIGTERM)
+    assert running.ended() == 0
+
+
+def test_a_worker_ends_with_a_supervisor_that_was_killed(serving):
+    running = serving().ready()
+    pid = int(running.get("/pid")[1])
+    shared = Path(running.get("/shared_folder")[1].decode())
+    running.signal(signal.SIGKILL)
+    running.gone(pid)
+    assert refused(running.port)
+    assert not shared.exists()
+
+
+@both
+def test_a_changed_target_is_served_anew_without_a_failed_request(serving, server):
+    running = serving("old", server=server, reload="true").ready()
+    (running.folder / "bundle").write_text("new text")
+    seen = []
+    running.until(lambda: seen.append(running.get("/predict")) or seen[-1] == (200, b"new text"))
+    assert set(seen) == {(200, b"old"), (200, b"new text")}
+
+
+def test_a_changed_target_that_is_broken_leaves_the_old_one_serving(serving):
+    running = serving("old", reload="true").ready()
+    (running.folder / "bundle").write_text("broken")
+    running.heard("This bundle is broken.")
+    running.heard("The one before still is.")
+    assert running.get("/predict") == (200, b"old")
+    (running.folder / "bundle").write_text("mended")
+    running.until(lambda: running.get("/predict") == (200, b"mended"))
+
+
+def test_a_taken_port_is_a_usage_error(serving):
+    first = serving().ready()
+    second = serving(port=first.port)
+    assert second.ended() == 2
+    assert second.said[-1].startswith(f"Wrong usage: Port {first.port} of '127.0.0.1' is taken.")
+
+
+def test_workers_are_held_to_their_share_of_the_cpus(serving):
+    running = serving().ready()
+    threads = running.get("/environment")[1].split()[0]
+    assert int(threads) >= 1
+    assert b"OMP_NUM_THREADS" not in running.get("/environment")[1]  # no variable of the process in a request's
+
+
+def test_the_supervisor_imports_neither_numpy_nor_a_server():
+    heavy = "{'numpy', 'granian', 'gunicorn', 'flask', 'msgspec'}"
+    code = f"import flaskship.serve, sys; print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_while_a_killed_worker_is_replaced_the_other_answers_all(serving):
+    running = serving(workers=2).ready()
+    (running.folder / "bundle").write_text("slow")
+    _, killed = running.get("/pid")
+    os.kill(int(killed), signal.SIGKILL)
+    running.heard("was killed")
+    answers = {running.get("/pid") for _ in range(50)}
+    assert len(answers) == 1
+    (running.folder / "load").write_text("loaded")
+    running.until(lambda: running.get("/pid") not in answers)
+    assert running.get("/predict")[0] == 200

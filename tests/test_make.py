@@ -1,0 +1,130 @@
+"""From a model file to a bundle."""
+
+from __future__ import annotations
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from flaskship import cache as stored
+from flaskship import make
+from flaskship.bundle import Bundle
+from flaskship.errors import NotRecognised, UnsafePickle, UsageError
+from flaskship.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLASKSHIP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def line(tmp_path):
+    path = tmp_path / "line.joblib"
+    joblib.dump(LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0]), path)
+    return path
+
+
+def test_the_sales_model_is_compiled_scored_and_answers_as_before(sales):
+    settings = Settings(sample=sales / "online_sales.csv", target_column="converted")
+    made = make.cached(sales / "sales.joblib", settings)
+    manifest = made.manifest
+    assert manifest.signature.names == ("age", "new_user", "total_pages_visited")
+    assert manifest.compilation.compiled
+    assert manifest.compilation.label_changes == 0
+    assert manifest.score["accuracy"] > 0.97
+    assert manifest.sample_rows == 316_200
+    assert made.report.gain > 1
+    assert [requirement.partition("==")[0] for requirement in manifest.requirements] == ["numpy"]
+    model = joblib.load(sales / "sales.joblib")
+    answer = made.load().predict(
+        {"age": np.array([45]), "new_user": np.array([0]), "total_pages_visited": np.array([5])}
+    )
+    features = model.feature_names_in_.tolist() if hasattr(model, "feature_names_in_") else None
+    assert features in (None, ["age", "new_user", "total_pages_visited"])
+    golden = made.golden
+    assert golden.check(made.load().predict) < 1e-6
+    assert answer.rows == 1
+
+
+def test_equal_input_gives_an_equal_digest(line, tmp_path):
+    first = make.make(line, Settings(), tmp_path / "a")
+    second = make.make(line, Settings(), tmp_path / "b")
+    assert first.digest == second.digest
+
+
+def test_a_bundle_is_made_once_and_anew_when_the_model_or_a_setting_changes(line):
+    said: list[str] = []
+    first = make.cached(line, Settings(), said.append)
+    assert said
+    said.clear()
+    assert make.cached(line, Settings(), said.append).path == first.path
+    assert not said
+    assert make.cached(line, Settings(compile=False), said.append).path != first.path
+    joblib.dump(LinearRegression().fit([[0.0], [1.0]], [1.0, 4.0]), line)
+    assert make.cached(line, Settings(), said.append).path != first.path
+
+
+def test_a_bundle_is_its_own_bundle(line, tmp_path):
+    made = make.make(line, Settings(), tmp_path / "a")
+    assert make.cached(tmp_path / "a", Settings()) == made
+
+
+def test_without_compiling_the_original_serves_and_the_reason_is_kept(line):
+    manifest = make.cached(line, Settings(compile=False)).manifest
+    assert manifest.model == "model.joblib"
+    assert manifest.compilation.reason == "--no-compile was given"
+    assert any(requirement.startswith("scikit-learn==") for requirement in manifest.requirements)
+
+
+def test_a_model_that_cannot_be_compiled_says_why(tmp_path):
+    path = tmp_path / "neighbours.joblib"
+    joblib.dump(KNeighborsClassifier(metric=_distance).fit([[0.0], [1.0], [2.0]] * 3, [0, 1, 1] * 3), path)
+    made = make.cached(path, Settings(trust=True))
+    assert not made.manifest.compilation.compiled
+    assert made.manifest.compilation.reason
+    assert made.manifest.trusted
+    with pytest.raises(UnsafePickle):
+        Bundle.read(made.path).load()
+
+
+def _distance(one, other):
+    return abs(one - other).sum()
+
+
+def test_a_name_and_a_version_can_be_given(line):
+    manifest = make.cached(line, Settings(name="price", model_version="3")).manifest
+    assert (manifest.name, manifest.version) == ("price", "3")
+
+
+def test_a_target_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(NotRecognised, match=r"No file or directory '.*none\.joblib'"):
+        make.cached(tmp_path / "none.joblib", Settings())
+
+
+def test_a_target_column_needs_a_sample(line):
+    with pytest.raises(UsageError, match="--sample"):
+        make.cached(line, Settings(target_column="y"))
+
+
+def test_the_cache_keeps_the_newest_bundles_only(line, cache, monkeypatch):
+    monkeypatch.setattr(stored, "KEPT", 3)
+    for version in "12345":
+        make.cached(line, Settings(model_version=version))
+    assert len(list((cache / "bundles").iterdir())) == 3
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_a_model_that_refuses_some_made_up_rows_is_served(tmp_path, compiles):
+    model = make_pipeline(FunctionTransformer(np.log1p), Ridge())  # a made-up row below -1 has no logarithm
+    path = tmp_path / "logarithm.joblib"
+    joblib.dump(model.fit([[0.0, 4.0], [1.0, 2.0], [3.0, 1.0]], [1.0, 3.0, 2.0]), path)
+    made = make.cached(path, Settings(compile=compiles))
+    rows = made.golden.columns
+    assert len(rows["x0"]) == make.GOLDEN_ROWS
+    assert min(rows["x0"].min(), rows["x1"].min()) > -1
