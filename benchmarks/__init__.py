@@ -1,0 +1,1 @@
+"""What Flaskship reaches, side by side with what else people use. `python -m benchmarks --help`."""
