@@ -18,7 +18,7 @@ import click
 from flaskship import errors
 from flaskship.cli import group
 from flaskship.errors import FlaskshipError
-from flaskship.settings import Settings, variable
+from flaskship.settings import Duration, Settings, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 100
@@ -56,8 +56,10 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if isinstance(value, float):
+    if isinstance(value, Duration):
         return f"`{value:g}s`"
+    if isinstance(value, float):
+        return f"`{value:g}`"
     return f"`{value}`"
 
 

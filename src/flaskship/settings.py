@@ -69,6 +69,14 @@ class Settings:
     env: tuple[str, ...] = _setting((), "NAME=VALUE in the image's environment; may be repeated.")
     label: tuple[str, ...] = _setting((), "NAME=VALUE among the image's labels; may be repeated.")
     gpu: bool = _setting(False, "Take the build of torch for NVIDIA, not the one for the CPU.")
+    replicas: int = _setting(0, "Containers of the API; 0 takes one for `run`, two for `up` and `deploy`.")
+    memory: Size = _setting(Size(0), "Most memory of a container; 0 sets no limit.")
+    cpus: float = _setting(0.0, "Most CPUs of a container; 0 sets no limit.")
+    keep_alive: Duration = _setting(Duration(65), "How long a client's idle connection is kept.")
+    rate_limit: int = _setting(0, "Requests a second that nginx takes from one client; 0 sets no limit.")
+    tls_cert: Path | None = _setting(None, "The certificate chain (PEM) with which nginx speaks HTTPS.")
+    tls_key: Path | None = _setting(None, "The private key (PEM) of that certificate.")
+    nginx: str = _setting("auto", "The image of nginx: a reference, or auto.")
     insecure: bool = _setting(False, "Speak plain HTTP to registries on other machines too.")
 
     @classmethod
@@ -157,6 +165,13 @@ def _integer(value: Any) -> int:
     return int(value)
 
 
+def _number(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or not 0 <= number < float("inf"):
+        raise ValueError(value)
+    return number
+
+
 def _words(value: Any) -> tuple[str, ...]:
     """A list as TOML has it, or words as a shell splits them."""
     return tuple(shlex.split(value)) if isinstance(value, str) else tuple(str(each) for each in value)
@@ -182,6 +197,7 @@ def _duration(value: Any) -> Duration:
 _READERS: dict[Any, Callable[[Any], Any]] = {
     str: _text,
     int: _integer,
+    float: _number,
     bool: _boolean,
     Path: Path,
     tuple[str, ...]: _words,
@@ -191,6 +207,7 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
 _NOUNS = {
     str: "text",
     int: "whole number from 0 up",
+    float: "number from 0 up",
     bool: "boolean (true or false)",
     Path: "path",
     tuple[str, ...]: "list of words",
