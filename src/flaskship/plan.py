@@ -54,6 +54,7 @@ BAKED = (
     "timeout",
     "grace",
     "drain",
+    "keep_alive",
     "max_batch",
     "max_queue",
     "access_log",
@@ -163,6 +164,13 @@ def pairs(given: Sequence[str], flag: str) -> dict[str, str]:
     return {each.partition("=")[0]: each.partition("=")[2] for each in given}
 
 
+def written(value: object) -> str:
+    """A setting's value as the environment has it: 30, not 30.0."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _shim(python: str, executable: str, assets: Mapping[str, Path]) -> Iterator[tuple[str, Path | bytes]]:
     """The environment's own files, and those of the Flaskship that is running here, as far as they serve."""
     home = executable.rpartition("/")[0]
@@ -203,7 +211,7 @@ def _env(bundle: Bundle, settings: Settings) -> dict[str, str]:
     for row in dataclasses.fields(settings):
         value = getattr(settings, row.name)
         if row.name in BAKED and value != row.default:
-            env[variable(row.name)] = str(value).lower() if isinstance(value, bool) else str(value)
+            env[variable(row.name)] = written(value)
     if bundle.manifest.trusted:
         env[variable("trust")] = "true"
     return env | pairs(settings.env, "--env")

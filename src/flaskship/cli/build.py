@@ -25,6 +25,7 @@ RUNNING = (
     "timeout",
     "grace",
     "drain",
+    "keep_alive",
     "max_batch",
     "max_queue",
     "log_level",

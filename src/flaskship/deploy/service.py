@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from flaskship.settings import Duration, Settings, Size
+from flaskship.errors import UsageError
+from flaskship.plan import BAKED, pairs, written
+from flaskship.settings import Duration, Settings, Size, variable
 
 REPLICAS = 2
+NGINX = "nginx:stable-alpine"
+LONGEST = 63  # characters of a name in DNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,67 @@ class Service:
     keep_alive: Duration = Settings().keep_alive
     rate_limit: int = 0  # requests a second from one client; 0 is no limit
     tls: TLS | None = None
-    nginx: str = "nginx:stable-alpine"
+    nginx: str = NGINX
     env: Mapping[str, str] = field(default_factory=dict)  # of the container, beyond the image's own
     api_key: str = ""  # written as a secret where the engine has such, never into an image
+
+    @classmethod
+    def of(
+        cls,
+        image: str,
+        config: Mapping[str, Any],
+        settings: Settings,
+        *,
+        given: Collection[str] = (),
+        published: int = 80,
+    ) -> Service:
+        """The service of the image called `image`, whose config is `{"Env": […], "Labels": {…}}`.
+
+        What was baked into the image holds, unless `settings` differ from the default or `given` names them: those go
+        into the container's environment. Raises `UsageError` for an image that is none of Flaskship's, for half of a
+        certificate, and for an --env without `=`.
+        """
+        labels = config.get("Labels") or {}
+        if "io.flaskship.version" not in labels:
+            raise UsageError(f"{image!r} was not made by Flaskship: it lacks the labels. Build it: flaskship build")
+        baked = Settings.load(None, dict(each.partition("=")[::2] for each in config.get("Env") or []), {})
+        asked = {
+            row.name
+            for row in dataclasses.fields(Settings)
+            if row.name in given or getattr(settings, row.name) != row.default
+        }
+        held = dataclasses.replace(baked, **{name: getattr(settings, name) for name in BAKED if name in asked})
+        return cls(
+            name=slug(settings.name or labels.get("io.flaskship.name", "")),
+            image=image,
+            version=labels.get("org.opencontainers.image.version", ""),
+            port=baked.port,
+            published=published,
+            replicas=settings.replicas or REPLICAS,
+            rate_limit=settings.rate_limit,
+            tls=_tls(settings),
+            nginx=NGINX if settings.nginx == "auto" else settings.nginx,
+            env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked}
+            | pairs(settings.env, "--env"),
+            api_key=settings.api_key,
+            **{name: getattr(settings, name) for name in ("memory", "cpus")},
+            **{name: getattr(held, name) for name in HELD},
+        )
+
+
+HELD = ("max_body", "timeout", "grace", "drain", "keep_alive")  # that nginx or an orchestrator must know too
+
+
+def slug(name: str) -> str:
+    """`Online sales_2` as `online-sales-2`: what DNS, Docker and Kubernetes take, beginning with a letter."""
+    found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return (found if found[:1].isalpha() else f"model-{found}")[:LONGEST].strip("-")
+
+
+def _tls(settings: Settings) -> TLS | None:
+    if settings.tls_cert is None and settings.tls_key is None:
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        missing = "tls_cert" if settings.tls_cert is None else "tls_key"
+        raise UsageError(f"HTTPS needs a certificate and its key: {missing!r} is missing.")
+    return TLS(certificate=settings.tls_cert, key=settings.tls_key)
