@@ -1,6 +1,6 @@
-"""Writes `src/flaskship/artifact/allowed.txt`, the table of what a model's pickle may name.
+"""Writes `src/flaskship/artifact/pickles/allowed.txt`, the table of what a model's pickle may name.
 
-    python scripts/allowed_globals.py src/flaskship/artifact/allowed.txt
+    python scripts/allowed_globals.py src/flaskship/artifact/pickles/allowed.txt
 
 adds to the table what the libraries installed here have, so that run once under each of several versions it knows the
 module paths of all of them. Runs on Python 3.6 and later. What is written by hand is in `BASE`.

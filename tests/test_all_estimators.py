@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 
-from flaskship.artifact import sklearn
+from flaskship.artifact.sklearn import loader
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.errors import FlaskshipError
 
@@ -115,7 +115,7 @@ def test_an_estimator_is_served_as_it_is_or_refused(name, kind):
     reasons = []
     for model, rows in fitted(name, kind):
         try:
-            served = sklearn.wrap(model, Sniffed(path=Path("model.joblib"), format=Format.JOBLIB))
+            served = loader.wrap(model, Sniffed(path=Path("model.joblib"), format=Format.JOBLIB))
         except FlaskshipError as error:
             reasons.append(str(error))
             continue

@@ -26,8 +26,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from flaskship import artifact, compiler
-from flaskship.artifact import sklearn
 from flaskship.artifact.model import refined
+from flaskship.artifact.sklearn import loader
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.compiler import Compiled, Refusal
 from flaskship.compiler.graph import Graph
@@ -56,7 +56,7 @@ def blobs():
 
 
 def opened(estimator: Any) -> artifact.Model:
-    return sklearn.wrap(estimator, Sniffed(path=Path("model.joblib"), format=Format.JOBLIB))
+    return loader.wrap(estimator, Sniffed(path=Path("model.joblib"), format=Format.JOBLIB))
 
 
 def compiled(estimator: Any) -> tuple[Compiled, artifact.Model, artifact.Model]:

@@ -38,10 +38,7 @@ LEVELS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
-# The scikit-learn loader is several files.
-SKLEARN = tuple(
-    f"artifact/{name}.py" for name in ("sklearn", "answers", "compose", "drawing", "inputs", "signature", "tags")
-)
+SKLEARN = "artifact/sklearn/"
 
 # Library -> the only modules that may name it, as path prefixes inside the package.
 HOMES: dict[str, tuple[str, ...]] = {
@@ -53,16 +50,16 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rich": ("cli/",),
     "granian": ("serve/granian.py",),
     "gunicorn": ("serve/gunicorn.py",),
-    "onnxruntime": ("artifact/onnx.py", "artifact/onnx_model.py"),
+    "onnxruntime": ("artifact/onnx/",),
     "onnx": ("compiler/",),
     "skl2onnx": ("compiler/",),
     "pyarrow": ("predict/parquet.py",),
     "python_calamine": ("predict/excel.py",),
-    "sklearn": (*SKLEARN, "compiler/"),
-    "joblib": ("artifact/pickles.py",),
-    "skops": SKLEARN,
-    "pandas": SKLEARN,
-    "scipy": (*SKLEARN, "compiler/"),
+    "sklearn": (SKLEARN, "compiler/"),
+    "joblib": (SKLEARN,),
+    "skops": (SKLEARN,),
+    "pandas": (SKLEARN,),
+    "scipy": (SKLEARN, "compiler/"),
     "xgboost": ("artifact/booster.py", "compiler/"),
     "lightgbm": ("artifact/booster.py", "compiler/"),
     "catboost": ("artifact/booster.py", "compiler/"),
@@ -73,8 +70,8 @@ FRAMEWORKS = ("sklearn", "pandas", "scipy", "joblib", "skops", "xgboost", "light
 LAZY = {
     ("__init__.py", "flaskship.app"): "import flaskship costs nothing until a public name is used",
     ("app.py", "flaskship.make"): "brings the frameworks: a bundle is served without them",
-    ("artifact/environments.py", "uv"): "an image has none, and needs none: the versions are there",
-    ("artifact/sklearn.py", "skops.io"): "the image of a pickle has no skops",
+    ("artifact/isolation/environments.py", "uv"): "an image has none, and needs none: the versions are there",
+    ("artifact/sklearn/loader.py", "skops.io"): "the image of a pickle has no skops",
     ("cli/build.py", "flaskship.engine"): "brings Docker's SDK: only --load pays for it",
     ("cli/inspect.py", "flaskship.ship"): "brings what reads images: only who names one pays for it",
     ("cli/targets.py", "flaskship.make"): "brings the frameworks: only the verbs that make a bundle pay for it",

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from flaskship import __version__
-from flaskship.artifact.environments import ERAS
+from flaskship.artifact.isolation.environments import ERAS
 from flaskship.bundle import REPORT, Bundle
 from flaskship.errors import BaseError, UsageError
 from flaskship.settings import Settings, variable

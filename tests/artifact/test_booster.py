@@ -13,7 +13,7 @@ import xgboost
 
 from flaskship import artifact
 from flaskship.artifact import booster
-from flaskship.artifact import sklearn as wrappers
+from flaskship.artifact.sklearn import loader as wrappers
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.errors import NotRecognised, VersionMismatch
 from flaskship.schema import FieldType, Task

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from flaskship.artifact import drawing
+from flaskship.artifact.sklearn import drawing
 
 
 def test_a_drawing_shows_each_step_and_runs_nothing():

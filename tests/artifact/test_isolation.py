@@ -14,12 +14,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.linear_model import LogisticRegression
 
 from flaskship import artifact
-from flaskship.artifact import environments, isolation, pickles
-from flaskship.artifact.environments import Recipe
-from flaskship.artifact.isolation import Process
+from flaskship.artifact import pickles
+from flaskship.artifact.isolation import environments
+from flaskship.artifact.isolation import loader as isolation
+from flaskship.artifact.isolation.environments import Recipe
+from flaskship.artifact.isolation.process import Process
 from flaskship.artifact.shim import worker
 from flaskship.errors import NotRecognised, PredictionFailed, UnsafePickle, VersionMismatch
 from flaskship.schema import FieldType, Task
@@ -209,7 +212,7 @@ def test_only_pickles_are_isolated(tmp_path):
 
 def of_version(tmp_path: Path, version: str) -> Path:
     data = pickle.dumps(LogisticRegression(), 4)
-    here = pickles._installed("scikit-learn").encode()
+    here = sklearn.__version__.encode()
     changed = data.replace(b"\x8c" + bytes([len(here)]) + here, b"\x8c" + bytes([len(version)]) + version.encode())
     size = int.from_bytes(data[3:11], "little") + len(changed) - len(data)
     (tmp_path / "model.pkl").write_bytes(changed[:3] + size.to_bytes(8, "little") + changed[11:])

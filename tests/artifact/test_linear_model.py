@@ -12,7 +12,8 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures
 from sklearn.svm import LinearSVC
 
 from flaskship import compiler
-from flaskship.artifact import linear_model, sklearn
+from flaskship.artifact import linear_model
+from flaskship.artifact.sklearn import loader
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.compiler import Compiled, Form
 from flaskship.errors import BundleError
@@ -35,7 +36,7 @@ LINEAR = {
 
 
 def opened(estimator, path):
-    return sklearn.wrap(estimator, Sniffed(path=path, format=Format.PICKLE))
+    return loader.wrap(estimator, Sniffed(path=path, format=Format.PICKLE))
 
 
 def columns(rows=ROWS):

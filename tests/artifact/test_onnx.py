@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from flaskship.artifact import onnx as loader
-from flaskship.artifact import onnx_graph
-from flaskship.artifact.onnx_model import Bindings, Input, Result, Role
+from flaskship.artifact.onnx import loader, model
+from flaskship.artifact.onnx.graph import GraphFacts, read
+from flaskship.artifact.onnx.model import Bindings, Input, Result, Role
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.errors import BundleError, NotRecognised, PredictionFailed
 from flaskship.schema import Facts, Field, FieldType, Signature, Task
@@ -140,7 +140,7 @@ def test_trees_that_know_gaps_are_seen(tmp_path):
         "TreeEnsembleRegressor", ["X"], ["y"], domain="ai.onnx.ml", nodes_missing_value_tracks_true=[1, 0, 0]
     )
     path.write_bytes(build([node], [("X", FLOAT, [None, 1])], [("y", FLOAT, [None, 1])]))
-    assert onnx_graph.read(path).gaps
+    assert read(path).gaps
 
 
 def test_a_truncated_file_has_no_graph_facts(tmp_path):
@@ -148,7 +148,7 @@ def test_a_truncated_file_has_no_graph_facts(tmp_path):
     path.write_bytes(
         build([classifier(classlabels_ints=[0, 1])], [("X", FLOAT, [None, 2])], [("label", INT64, [None])])[:-40]
     )
-    assert onnx_graph.read(path) == onnx_graph.GraphFacts()
+    assert read(path) == GraphFacts()
 
 
 SIGNATURE = Signature(
@@ -171,11 +171,11 @@ def test_bindings_survive_the_metadata():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_batch_in_chunks_answers_as_its_rows_do(threads):
-    model = loader.from_bytes(own(), SIGNATURE, FACTS, threads=threads)
+    made = model.from_bytes(own(), SIGNATURE, FACTS, threads=threads)
     columns = {"a": np.array([1.0, 5.0, 1.0, 5.0]), "b": np.array([3, 3, 3, 3])}
-    assert model.predict(columns).values[0].tolist() == ["high", "low", "high", "low"]
+    assert made.predict(columns).values[0].tolist() == ["high", "low", "high", "low"]
     one = {name: column[1:2] for name, column in columns.items()}
-    assert model.predict(one).values[0].tolist() == ["low"]
+    assert made.predict(one).values[0].tolist() == ["low"]
 
 
 def test_a_compiled_file_without_bindings_is_refused(tmp_path):
@@ -184,12 +184,12 @@ def test_a_compiled_file_without_bindings_is_refused(tmp_path):
         build([helper.make_node("Neg", ["X"], ["y"])], [("X", DOUBLE, [None, 2])], [("y", DOUBLE, [None, 2])])
     )
     with pytest.raises(BundleError, match="Build it anew"):
-        loader.compiled(path, SIGNATURE, FACTS)
+        model.compiled(path, SIGNATURE, FACTS)
 
 
 def test_what_the_graph_does_not_take_is_a_failed_prediction():
-    model = loader.from_bytes(
+    made = model.from_bytes(
         own(Bindings(inputs=(Input(name="X", fields=(0,)),), results=BINDINGS.results)), SIGNATURE, FACTS
     )
     with pytest.raises(PredictionFailed):
-        model.predict({"a": np.array([1.0]), "b": np.array([3])})
+        made.predict({"a": np.array([1.0]), "b": np.array([3])})

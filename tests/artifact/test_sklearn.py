@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import LinearSVC
 
-from flaskship.artifact import inputs, sklearn
+from flaskship.artifact.sklearn import inputs, loader
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.errors import NotRecognised, PredictionFailed, UnsafePickle, VersionMismatch
 from flaskship.schema import FieldType, Task
@@ -41,7 +41,7 @@ BOUGHT = [0, 1, 0, 1, 0, 1]
 
 def wrapped(value, **made_with):
     made = {name.replace("_", "-"): version for name, version in made_with.items()}
-    return sklearn.wrap(value, Sniffed(path=Path("model.joblib"), format=Format.JOBLIB, made_with=made))
+    return loader.wrap(value, Sniffed(path=Path("model.joblib"), format=Format.JOBLIB, made_with=made))
 
 
 def fields(model):
@@ -372,7 +372,7 @@ def test_a_skops_file_that_would_overwrite_a_file_is_refused(tmp_path):
     writer = functools.partial(np.memmap, str(victim), mode="w+", shape=(9,))
     skops.io.dump(FunctionTransformer(writer), tmp_path / "writer.skops")
     with pytest.raises(UnsafePickle, match=r"numpy\.memmap"):
-        sklearn.load(Sniffed(path=tmp_path / "writer.skops", format=Format.SKOPS))
+        loader.load(Sniffed(path=tmp_path / "writer.skops", format=Format.SKOPS))
     assert victim.read_text() == "precious"
 
 
@@ -381,7 +381,7 @@ def test_a_skops_file_with_a_type_of_ones_own_is_refused(tmp_path):
 
     skops.io.dump(Own().fit(ROWS, BOUGHT), tmp_path / "own.skops")
     with pytest.raises(UnsafePickle, match="Own, which no plain model file does"):
-        sklearn.load(Sniffed(path=tmp_path / "own.skops", format=Format.SKOPS))
+        loader.load(Sniffed(path=tmp_path / "own.skops", format=Format.SKOPS))
 
 
 def test_ordinal_codes_for_the_unknown_take_gaps(tmp_path):

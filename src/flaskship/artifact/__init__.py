@@ -15,8 +15,8 @@ __all__ = ["Format", "Model", "Sniffed", "open", "sniff"]
 
 PICKLES = (Format.JOBLIB, Format.PICKLE)
 LOADERS = {
-    Format.SKOPS: "sklearn",
-    Format.ONNX: "onnx",
+    Format.SKOPS: "sklearn.loader",
+    Format.ONNX: "onnx.loader",
     Format.XGBOOST: "booster",
     Format.LIGHTGBM: "booster",
     Format.CATBOOST: "booster",
@@ -47,7 +47,7 @@ def open(path: Path, *, trust: bool = False) -> Model:
 
 def compiled(path: Path, signature: Signature, facts: Facts) -> Model:
     """The model that Flaskship compiled into the file at `path`."""
-    model: Model = _loader("linear_model" if path.suffix == ".json" else "onnx").compiled(path, signature, facts)
+    model: Model = _loader("linear_model" if path.suffix == ".json" else "onnx.model").compiled(path, signature, facts)
     return model
 
 
@@ -56,7 +56,7 @@ def isolated(path: Path, facts: Facts | None = None) -> Model:
 
     `facts` are what an earlier look at the file found out.
     """
-    model: Model = _loader("isolation").open(path, facts)
+    model: Model = _loader("isolation.loader").open(path, facts)
     return model
 
 
@@ -64,7 +64,7 @@ def drawn(model: Model) -> bytes:
     """scikit-learn's own drawing of `model`, as HTML that runs nothing; empty for models of other frameworks."""
     if model.facts.framework != "scikit-learn" or model.native is None:
         return b""
-    page: bytes = _loader("drawing").of(model.native)
+    page: bytes = _loader("sklearn.drawing").of(model.native)
     return page
 
 
@@ -86,5 +86,5 @@ def _unpickled(found: Sniffed, trust: bool) -> Model:
         pickles.refuse_unsafe(scan)
     value = pickles.load(found.path, scan)
     raw = type(value).__name__ == "Booster" and type(value).__module__.partition(".")[0] in ("xgboost", "lightgbm")
-    model: Model = _loader("booster" if raw else "sklearn").wrap(value, found)
+    model: Model = _loader("booster" if raw else "sklearn.loader").wrap(value, found)
     return model

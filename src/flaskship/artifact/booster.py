@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from flaskship import skew
-from flaskship.artifact import categories, facts, trees
-from flaskship.artifact.columns import Column, matrix, thresholds, unnamed
+from flaskship.artifact import facts
+from flaskship.artifact.columns import categories, trees
+from flaskship.artifact.columns.column import Column, matrix, thresholds, unnamed
 from flaskship.artifact.model import Model
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.errors import NotRecognised, VersionMismatch
@@ -122,7 +123,7 @@ def _catboost(path: str, sniffed: Sniffed) -> Model:
         model = kind().load_model(path)
     except _errors("catboost") as error:
         raise _unreadable(sniffed, error) from error
-    wrapped: Model = importlib.import_module("flaskship.artifact.sklearn").wrap(model, sniffed)
+    wrapped: Model = importlib.import_module("flaskship.artifact.sklearn.loader").wrap(model, sniffed)
     return wrapped
 
 

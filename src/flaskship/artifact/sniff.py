@@ -15,8 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from flaskship.artifact import pickles, protobuf
+from flaskship.artifact import pickles
 from flaskship.artifact.mistaken import seems
+from flaskship.artifact.onnx import protobuf
 from flaskship.artifact.shim import streams
 from flaskship.errors import MissingExtra, NotRecognised, UnsafePickle
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from flaskship.artifact import linear_model, onnx_model
+from flaskship.artifact import linear_model
 from flaskship.artifact.model import Model
+from flaskship.artifact.onnx import model as onnx_model
 from flaskship.compiler.affine import coefficients
 from flaskship.compiler.convert import convert
 from flaskship.compiler.graph import Unconvertible

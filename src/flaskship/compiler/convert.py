@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from onnx import TensorProto
 
-from flaskship.artifact.categories import plain
+from flaskship.artifact.columns.categories import plain
 from flaskship.artifact.model import Model, Refined
-from flaskship.artifact.onnx_model import METADATA, Bindings, Input, Result, Role
+from flaskship.artifact.onnx.model import METADATA, Bindings, Input, Result, Role
 from flaskship.compiler import boosters, encoders, ensembles, foreign, forests, kernels, linear, steps, text
 from flaskship.compiler.graph import Graph, Outcome, Unconvertible, Value
 from flaskship.schema import FieldType, Output, Signature, Task

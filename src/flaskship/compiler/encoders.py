@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from flaskship.artifact.categories import absent
+from flaskship.artifact.columns.categories import absent
 from flaskship.compiler.graph import ML, Graph, Outcome, Unconvertible, Value
 from flaskship.compiler.linear import likelihoods
 from flaskship.compiler.steps import NULL

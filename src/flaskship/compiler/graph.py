@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
-from flaskship.artifact.onnx_model import CHUNK, Input
+from flaskship.artifact.onnx.model import CHUNK, Input
 from flaskship.schema import Array
 
 OPSET: Final = 19  # Equal on strings

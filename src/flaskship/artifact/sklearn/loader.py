@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from flaskship import skew
-from flaskship.artifact import answers, compose, facts, inputs
-from flaskship.artifact.allowed import table
+from flaskship.artifact import facts
+from flaskship.artifact.pickles.allowed import table
+from flaskship.artifact.sklearn import answers, compose, inputs
 from flaskship.artifact.sniff import Sniffed
 from flaskship.errors import NotRecognised, PredictionFailed, UnsafePickle, VersionMismatch
 from flaskship.schema import Answer, Array, Columns, Facts, Field, FieldType, Signature

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable
 
-from flaskship.artifact import literals
-from flaskship.artifact.symbols import Blob, Dict
+from flaskship.artifact.pickles import literals
+from flaskship.artifact.pickles.symbols import Blob, Dict
 
 Decode = Callable[[bytes | Blob], object]
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime as ort
 
-from flaskship.artifact import facts, onnx_graph
-from flaskship.artifact.onnx_model import (
+from flaskship.artifact import facts
+from flaskship.artifact.onnx import graph
+from flaskship.artifact.onnx.model import (
     CHUNK,
     DTYPES,
     ERRORS,
@@ -23,16 +24,12 @@ from flaskship.artifact.onnx_model import (
     OnnxModel,
     Result,
     Role,
-    compiled,
     feeder,
-    from_bytes,
     open_session,
 )
 from flaskship.artifact.sniff import Sniffed
 from flaskship.errors import NotRecognised
 from flaskship.schema import Array, Facts, Field, FieldType, Output, Signature, Task
-
-__all__ = ["OnnxModel", "compiled", "from_bytes", "load"]
 
 MOST_COLUMNS: Final = 10_000  # of a matrix that becomes fields, or outputs
 FEW_OUTPUTS: Final = 64  # columns of a tensor that become outputs by name; more are one output, a list
@@ -45,7 +42,7 @@ def load(sniffed: Sniffed) -> OnnxModel:
         session = open_session(str(sniffed.path))
     except ERRORS as error:
         raise NotRecognised(f"{what} cannot be loaded by ONNX Runtime {ort.__version__}: {error}") from error
-    known = onnx_graph.read(sniffed.path)
+    known = graph.read(sniffed.path)
     fields, inputs, batch = _inputs(session.get_inputs(), known.gaps, what)
     signature = Signature(task=Task.MULTIOUTPUT, inputs=tuple(fields))
     tried = _tried(session, inputs, signature, what)

@@ -34,9 +34,9 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from flaskship.artifact import categories, trees
-from flaskship.artifact.columns import Column
-from flaskship.artifact.tags import allows_gaps
+from flaskship.artifact.columns import categories, trees
+from flaskship.artifact.columns.column import Column
+from flaskship.artifact.sklearn.tags import allows_gaps
 from flaskship.schema import Array, FieldType
 
 MOST_CHOICES = 1000  # of soft ones

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flaskship.artifact.allowed import Use
+from flaskship.artifact.pickles.allowed import Use
 from flaskship.artifact.shim.unpickle import WRAPPER, WRAPPERS
 
 DEEPEST_KEY = 64  # hashing a tuple in a tuple in a tuple … overflows the interpreter's stack

@@ -16,8 +16,9 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from flaskship.artifact import facts, signature
-from flaskship.artifact.columns import Column, matrix, thresholds, unnamed
+from flaskship.artifact import facts
+from flaskship.artifact.columns.column import Column, matrix, thresholds, unnamed
+from flaskship.artifact.sklearn import signature
 from flaskship.errors import NotRecognised
 from flaskship.schema import Array, Columns, Field, FieldType
 

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
-from flaskship.artifact import categories
-from flaskship.artifact.tags import estimator_type
+from flaskship.artifact.columns import categories
+from flaskship.artifact.sklearn.tags import estimator_type
 from flaskship.errors import NotRecognised
 from flaskship.schema import Answer, Array, Field, FieldType, Output, Scalar, Signature, Task
 

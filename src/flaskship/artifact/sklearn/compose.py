@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder, MultiLabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
-from flaskship.artifact.tags import requires_fit
+from flaskship.artifact.sklearn.tags import requires_fit
 from flaskship.errors import NotRecognised
 
 COLUMN_KEYS = ("col", "feat", "input")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from flaskship.artifact.symbols import OPAQUE, Blob, Bomb, Damaged
+from flaskship.artifact.pickles.symbols import OPAQUE, Blob, Bomb, Damaged
 
 LONGEST_INTEGER = 4096  # bytes
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from io import BufferedReader
 from pickletools import UP_TO_NEWLINE
 
-from flaskship.artifact.allowed import Use, table
-from flaskship.artifact.opcodes import OPCODES, PREFIXES
-from flaskship.artifact.shim.unpickle import WRAPPER, mapped
-from flaskship.artifact.symbols import (
+from flaskship.artifact.pickles.allowed import Use, table
+from flaskship.artifact.pickles.opcodes import OPCODES, PREFIXES
+from flaskship.artifact.pickles.symbols import (
     ARRAY,
     CHECKS,
     LISTS,
@@ -32,6 +31,7 @@ from flaskship.artifact.symbols import (
     shown,
     told,
 )
+from flaskship.artifact.shim.unpickle import WRAPPER, mapped
 
 KEPT = 4096  # bytes of a long text or bytes object that are kept from each end
 PROTOCOLS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how a pickle begins

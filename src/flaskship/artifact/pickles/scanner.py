@@ -1,27 +1,17 @@
-"""Pickles: what a file names and calls, whether that is safe, who made it; and loading it by the same rule.
-
-A scan runs the pickle's opcodes on symbols (`walk`). Loading then names nothing but what the scan saw and finds arrays
-nowhere but where it saw them, so that the two cannot disagree (`shim.unpickle`).
-"""
+"""What a pickle names and calls, and who made it, found without loading it."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
-import pickle
 import re
-import sys
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from flaskship.artifact.allowed import packages
-from flaskship.artifact.shim import streams, unpickle
-from flaskship.artifact.symbols import Bomb, Damaged, Findings, Made
-from flaskship.artifact.walk import Walk
-from flaskship.errors import MissingExtra, NotRecognised, UnsafePickle, VersionMismatch
+from flaskship.artifact.pickles.symbols import Bomb, Damaged, Findings, Made
+from flaskship.artifact.pickles.walk import Walk
+from flaskship.artifact.shim import streams
+from flaskship.errors import MissingExtra, NotRecognised, UnsafePickle
 
 LIMIT = 16 * 10**9  # bytes that a compressed file may unpack to
 MOST_PICKLES = 64  # one after another in a file
@@ -60,7 +50,7 @@ def scan(path: Path, *, limit: int = LIMIT) -> Scan:
 def _scan(path: Path, limit: int, identity: tuple[int, ...]) -> Scan:
     findings = Findings()
     try:
-        stream, packed = _opened(path, limit)
+        stream, packed = opened(path, limit)
         with stream:
             root = Walk(stream, findings, joblib=True, seekable=not packed).run()
             count = 1 + _following(stream, findings, seekable=not packed)
@@ -87,7 +77,7 @@ def _scan(path: Path, limit: int, identity: tuple[int, ...]) -> Scan:
     )
 
 
-def _opened(path: Path, limit: int) -> tuple[io.BufferedReader, str]:
+def opened(path: Path, limit: int) -> tuple[io.BufferedReader, str]:
     try:
         return streams.opened(path, limit)
     except ModuleNotFoundError as error:
@@ -154,90 +144,3 @@ def _requires(names: frozenset[tuple[str, str]]) -> tuple[str, ...]:
     if any(each.startswith("sklearn.externals.joblib") for each in modules):
         found.append("scikit-learn<0.23")
     return tuple(found)
-
-
-def refuse_unsafe(scan: Scan) -> None:
-    """Raises `UnsafePickle` naming what is unsafe and what to do about it."""
-    if not scan.unsafe:
-        return
-    shown = ", ".join(scan.unsafe[:10]) + (f" and {len(scan.unsafe) - 10} more" if len(scan.unsafe) > 10 else "")
-    raise UnsafePickle(
-        f"{scan.path.name!r} is not loaded: it uses {shown}, which no plain model file does, and unpickling it could"
-        f" run any code. {_whose(scan)}If you trust whoever made it: --trust. Else save the model anew with skops, or"
-        " from library classes only."
-    )
-
-
-def _whose(scan: Scan) -> str:
-    own = [name for name in scan.unsafe if name.partition(".")[0] not in packages() and "." in name]
-    own = [
-        name for name in own if name.partition(".")[0] not in sys.stdlib_module_names or name.startswith("__main__.")
-    ]
-    own = [name for name in own if " " not in name]
-    if not own:
-        return ""
-    home = own[0].rpartition(".")[0]
-    return f"{own[0]!r} lives in {home!r}, the code of whoever trained it, which must be importable here too. "
-
-
-def load(path: Path, scan: Scan) -> Any:
-    """The object in the pickle, or a tuple of them when several stand one after another.
-
-    Where the scan found nothing unsafe, nothing but what it saw is named. Raises `UnsafePickle` when the file is not
-    what was scanned, `VersionMismatch` when the libraries here cannot make its objects, `MissingExtra`.
-    """
-    allowed = None if scan.unsafe else scan.names
-    stream, _ = _opened(path, LIMIT)
-    with stream, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        if streams.identity(stream.fileno()) != scan.identity:
-            raise UnsafePickle(f"{path.name!r} was changed after it was looked at. Try again.")
-        try:
-            found = [unpickle.load(stream, allowed, scan.arrays, scan.kind == "joblib") for _ in range(scan.pickles)]
-        except unpickle.Refused as error:
-            raise UnsafePickle(
-                f"{path.name!r} is not loaded: it asks for {error}, which its scan did not see."
-            ) from error
-        except ModuleNotFoundError as error:
-            raise _missing(error, path, scan) from error
-        except (MemoryError, RecursionError, OverflowError, EOFError, pickle.UnpicklingError) as error:
-            raise NotRecognised(f"{path.name!r} cannot be unpickled: {_plain(error)}.") from error
-        except Exception as error:  # a class's own __setstate__ runs here, and raises what it likes
-            raise VersionMismatch(_mismatch(error, path, scan)) from error
-    for each in caught:
-        if each.category.__name__ != "InconsistentVersionWarning" and "unpickle estimator" not in str(each.message):
-            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-    return found[0] if len(found) == 1 else tuple(found)
-
-
-def _missing(error: ModuleNotFoundError, path: Path, scan: Scan) -> Exception:
-    """A library that is not here, or a module that it had in another version."""
-    package = (error.name or "").partition(".")[0]
-    if package in sys.modules or not error.name:
-        return VersionMismatch(_mismatch(error, path, scan))
-    return error
-
-
-def _mismatch(error: Exception, path: Path, scan: Scan) -> str:
-    differ = [(name, made, _installed(name)) for name, made in scan.versions.items() if made != _installed(name)]
-    if differ:
-        made = " and ".join(f"{name} {version}" for name, version, _ in differ)
-        here = " and ".join(f"{name} {version or 'missing'}" for name, _, version in differ)
-        pins = " ".join(f"{name}=={version}" for name, version, _ in differ)
-    else:
-        pins = " ".join(f"'{each}'" for each in scan.requires)
-        made, here = pins or "versions that it does not tell", f"Python {sys.version.split()[0]}"
-    advice = f"pip install {pins}, or --isolated" if pins else "load it where it was made and save it anew"
-    return f"{path.name!r} was made with {made} and does not load here ({here}): {_plain(error)}. Do: {advice}."
-
-
-def _installed(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _plain(error: BaseException) -> str:
-    first = str(error).splitlines()[0].rstrip(".:") if str(error) else "no more is known"
-    return f"{type(error).__name__}: {first}"

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from flaskship.artifact.categories import Known, encode
+from flaskship.artifact.columns.categories import Known, encode
 from flaskship.schema import Array, Columns, Field, FieldType, Scalar
 
 TRAINING, SPLITS = "in training", "by the model's split thresholds"

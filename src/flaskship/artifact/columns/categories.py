@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flaskship.artifact import trees
+from flaskship.artifact.columns import trees
 from flaskship.errors import NotRecognised
 from flaskship.schema import Array, FieldType, Scalar
 
