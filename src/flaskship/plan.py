@@ -205,7 +205,6 @@ def _env(bundle: Bundle, settings: Settings) -> dict[str, str]:
         "FLASKSHIP_HOST": "0.0.0.0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "ORT_DISABLE_TELEMETRY": "1",
     }
     env["PATH"] = f"{PREFIX}/bin:{PATH}"
     for row in dataclasses.fields(settings):

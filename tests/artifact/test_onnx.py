@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -119,6 +123,15 @@ def test_a_fixed_batch_of_one_is_run_row_by_row(graph):
 def test_a_fixed_batch_of_several_is_refused(graph):
     with pytest.raises(NotRecognised, match="dynamic batch"):
         graph([helper.make_node("Neg", ["X"], ["y"])], [("X", DOUBLE, [8, 2])], [("y", DOUBLE, [8, 2])])
+
+
+def test_no_session_is_reported_to_microsoft(graph, tmp_path):
+    graph([helper.make_node("Neg", ["X"], ["y"])], [("X", DOUBLE, [None, 2])], [("y", DOUBLE, [None, 2])])
+    program = "import sys; from pathlib import Path; from flaskship import artifact; artifact.open(Path(sys.argv[1]))"
+    env = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", program, str(tmp_path / "model.onnx")]
+    subprocess.run(command, env=env | {"XDG_CACHE_HOME": str(tmp_path / "cache")}, check=True)
+    assert not (tmp_path / "cache").exists(), "where ONNX Runtime keeps the identity that it reports"
 
 
 def test_several_outputs_keep_their_names(graph):
