@@ -1,0 +1,84 @@
+"""The way to the engine: which socket, on which machine, and its refusals as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import docker
+import requests
+from docker.errors import DockerException
+
+from flaskship.errors import EngineError
+from flaskship.settings import environment
+
+PODMAN = ("/run/podman/podman.sock", "podman/podman.sock")
+SECONDS = 600  # an engine unpacks what it is given before it answers
+MARK = "io.flaskship.version"  # the label of all images of ours, which their containers inherit
+
+
+@contextmanager
+def connected() -> Iterator[docker.DockerClient]:
+    """The engine that `DOCKER_HOST` names, else Docker's socket, else Podman's. Raises `EngineError`."""
+    try:
+        client = docker.from_env(timeout=SECONDS, environment=_environment(), use_ssh_client=True)
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError(_absence(error)) from error
+    try:
+        yield client
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError(f"The container engine refuses: {reason(error)}.") from error
+    finally:
+        client.close()
+
+
+def answers() -> bool:
+    """True where an engine is there and talks."""
+    try:
+        with connected():
+            return True
+    except EngineError:
+        return False
+
+
+def host() -> str:
+    """The machine on which published ports answer: the engine's, where `DOCKER_HOST` names another one."""
+    address = urlsplit(_environment().get("DOCKER_HOST", ""))
+    away = address.hostname if address.scheme in ("tcp", "http", "https", "ssh") else None
+    return away or "127.0.0.1"
+
+
+def is_here() -> bool:
+    """True where the engine is on this machine."""
+    return host() in ("127.0.0.1", "localhost", "::1")
+
+
+def reason(error: BaseException) -> str:
+    return str(getattr(error, "explanation", None) or error).rstrip(".")
+
+
+def _absence(error: BaseException) -> str:
+    if "PermissionError" in str(error):
+        return (
+            "Docker or Podman is here, but you may not use its socket. Join its group (sudo usermod -aG docker $USER)"
+            " and log in again, or run Podman without root (systemctl --user start podman.socket)."
+        )
+    return (
+        f"No Docker or Podman answers here ({reason(error)}). Install one (https://docs.docker.com/engine/install, or"
+        " apt-get install podman), start it (systemctl start docker, or podman.socket), or name another machine's in"
+        " DOCKER_HOST. Building, pushing and `flaskship serve` need none."
+    )
+
+
+def _environment() -> dict[str, Any]:
+    env = dict(environment())
+    if not env.get("DOCKER_HOST") and not Path("/var/run/docker.sock").exists():
+        rootless = Path(env.get("XDG_RUNTIME_DIR", "/nonexistent"))
+        for place in (rootless / "docker.sock", Path(PODMAN[0]), rootless / PODMAN[1]):
+            if place.exists():
+                env["DOCKER_HOST"] = f"unix://{place}"
+                break
+    return env
