@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flaskship import ship
-from flaskship.cli import talk, targets, transfer
+from flaskship.cli import talk, transfer
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import UsageError
 from flaskship.image.layout import Archive, Layout
@@ -50,14 +50,9 @@ def command(
     TARGET, in TARGET.lock. The last line is the reference with its digest.
     """
     start = time.perf_counter()
-    ref, places = Ref.parse(tag), [_place(each) for each in output]
-    path, settings = targets.parse(target, load(flags))
-    bundle = transfer.bundled(target, path, settings)
-    with transfer.bars() as progress:
-        yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)
-        shipped = yard.build(bundle, ref, ship.lock_of(path), upgrade=upgrade)
-    for each in shipped.built:
-        talk.stderr.print(transfer.table(f"{ref} for {each.base.platform}", each.layers))
+    places = [_place(each) for each in output]
+    settings = load(flags)
+    ref, shipped = transfer.built(target, settings, tag, upgrade=upgrade)
     for place in places:
         place.publish(shipped.image, ref)
     _sboms(shipped, places)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,9 +19,6 @@ from flaskship.schema import Field, Signature
 from flaskship.settings import Settings
 
 SCHEMA = "io.flaskship.schema"
-SUFFIXES = ("joblib", "pkl", "pickle", "onnx", "skops", "json", "ubj", "txt", "cbm", "pt", "pt2", "keras", "py")
-
-
 RUNTIMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
 
 
@@ -53,8 +49,8 @@ def command(target: str, as_json: bool, **flags: Any) -> None:
 
 
 def _image(target: str, settings: Settings) -> Image | None:
-    """The image called `target`, unless that is a file, a directory or `name=path`."""
-    if Path(target).exists() or "=" in target or Path(target).suffix.lstrip(".") in SUFFIXES:
+    """The image called `target`, unless that is a path."""
+    if targets.names_path(target):
         return None
     from flaskship import ship  # only who names an image pays for what reads one
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flaskship import engine, ship
+from flaskship import engine
 from flaskship.cli import transfer
 from flaskship.cli.options import load, settings_options
 from flaskship.image.ref import Ref
@@ -19,13 +19,7 @@ from flaskship.image.ref import Ref
 def command(ref: str, to_engine: bool, **flags: Any) -> None:
     """Fetch the image REF from its registry into the user's cache: only the blobs that are not there."""
     settings, source = load(flags), Ref.parse(ref)
-    store = ship.store()
-    with transfer.registry(source, settings.insecure) as registry:
-        image = registry.find(source)
-        for blob in image.blobs:
-            if not store.layout.has(blob.digest):
-                store.layout.put(blob, registry.progress.start(blob.digest[7:19], blob.size))
-        store.save(image, source)
+    image = transfer.pulled(source, settings.insecure)
     if to_engine:
-        engine.Engine().publish(store.get(source), source)
+        engine.Engine().publish(image, source)
     click.echo(f"{source.at(image.digest)}")

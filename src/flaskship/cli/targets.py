@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flaskship.bundle import Bundle
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SUFFIXES = ("joblib", "pkl", "pickle", "onnx", "skops", "json", "ubj", "txt", "cbm", "pt", "pt2", "keras", "py")
 
 
 def parse(text: str, settings: Settings) -> tuple[Path, Settings]:
@@ -29,6 +30,11 @@ def parse(text: str, settings: Settings) -> tuple[Path, Settings]:
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a model: use letters, digits, '.', '_' and '-'.")
     return Path(path), replace(settings, name=name)
+
+
+def names_path(text: str) -> bool:
+    """True for a file, a directory or `name=path`, there or not; false for what can only be an image."""
+    return Path(text).exists() or "=" in text or Path(text).suffix.lstrip(".") in SUFFIXES
 
 
 def bundled(text: str, settings: Settings) -> Bundle:

@@ -1,4 +1,4 @@
-"""What the verbs that move images share: bars for what is under way, a table of what was done."""
+"""What the verbs that make and move images share: their steps, bars for what is under way, a table of what was done."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flaskship import cache
+from flaskship import cache, ship
 from flaskship.bundle import Bundle
 from flaskship.cli import talk, targets
+from flaskship.deploy.service import slug
 from flaskship.image.layer import Layer, Moved
 from flaskship.image.ref import Ref
 from flaskship.image.registry import Registry
+from flaskship.image.spec import Image
 from flaskship.settings import Settings
 
 
@@ -53,6 +55,34 @@ def bundled(target: str, path: Path, settings: Settings) -> Bundle:
     """The bundle of a target; one that was bundled before is read without the libraries that make one."""
     found = cache.find(path, settings)
     return targets.bundled(target, settings) if found is None else Bundle.read(found)
+
+
+def built(
+    target: str, settings: Settings, tag: str | None = None, *, upgrade: bool = False
+) -> tuple[Ref, ship.Shipped]:
+    """The image of a target, kept in the user's cache as `tag`, or as `flaskship/NAME` where there is none."""
+    ref = None if tag is None else Ref.parse(tag)
+    path, settings = targets.parse(target, settings)
+    bundle = bundled(target, path, settings)
+    ref = ref or Ref.parse(f"flaskship/{slug(bundle.manifest.name)}")
+    with bars() as progress:
+        yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)
+        shipped = yard.build(bundle, ref, ship.lock_of(path), upgrade=upgrade)
+    for each in shipped.built:
+        talk.stderr.print(table(f"{ref} for {each.base.platform}", each.layers))
+    return ref, shipped
+
+
+def pulled(ref: Ref, insecure: bool) -> Image:
+    """The image at its registry, now in the user's cache: only the blobs that were not there came."""
+    store = ship.store()
+    with registry(ref, insecure) as source:
+        image = source.find(ref)
+        for blob in image.blobs:
+            if not store.layout.has(blob.digest):
+                store.layout.put(blob, source.progress.start(blob.digest[7:19], blob.size))
+        store.save(image, ref)
+    return store.get(ref)
 
 
 def table(title: str, layers: Sequence[Layer]) -> Table:
