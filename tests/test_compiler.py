@@ -97,6 +97,13 @@ def test_the_zoo_compiles_or_says_why_not(name, folder):
             assert got.tolist() == expected.tolist()
 
 
+def test_a_library_that_cannot_write_its_own_model_leaves_the_original():
+    catboost = pytest.importorskip("catboost")
+    texts = np.array([["good film"], ["bad film"], ["so so"], ["very good"]] * 20, dtype=object)
+    model = catboost.CatBoostClassifier(iterations=2, verbose=0, text_features=[0], allow_writing_files=False)
+    assert "CatBoostError" in refused(model.fit(texts, [1, 0, 0, 1] * 20)).reason
+
+
 @pytest.mark.parametrize("depth", [None, 3])
 def test_a_forest_is_equal_to_the_last_bit(blobs, depth):
     features, classes = blobs

@@ -263,6 +263,32 @@ def test_a_model_that_cannot_predict_for_another_reason_says_which():
         wrapped(made)
 
 
+class Odd(Exception):
+    """As CatBoost's and LightGBM's: of no kind that Python knows."""
+
+
+class Picky(ClassifierMixin, BaseEstimator):
+    """Raises at a gap, and at a row above 100."""
+
+    def fit(self, X, y):
+        self.classes_, self.n_features_in_ = np.unique(y), np.shape(X)[1]
+        return self
+
+    def predict(self, X):
+        if not (np.asarray(X) <= 100).all():
+            raise Odd("over 100")
+        return np.zeros(len(X), dtype=np.int64)
+
+
+def test_whatever_an_estimator_raises_is_a_failed_prediction():
+    model = wrapped(Picky().fit(ROWS.to_numpy(), BOUGHT))
+    assert not any(field.nullable for field in model.signature.inputs)
+    row = {name: np.array([1.0]) for name in model.signature.names}
+    assert model.predict(row).values[0].tolist() == [0]
+    with pytest.raises(PredictionFailed, match="The model raised Odd: over 100"):
+        model.predict(row | {"x0": np.array([101.0])})
+
+
 # What is no single model
 
 

@@ -14,7 +14,7 @@ from flaskship import skew
 from flaskship.artifact import facts
 from flaskship.artifact.columns import categories, trees
 from flaskship.artifact.columns.column import Column, matrix, thresholds, unnamed
-from flaskship.artifact.model import Model
+from flaskship.artifact.model import Model, failed
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.errors import NotRecognised, VersionMismatch
 from flaskship.schema import Answer, Array, Columns, Facts, FieldType, Output, Signature, Task
@@ -42,6 +42,13 @@ class BoosterModel:
         return thresholds(self.columns)
 
     def predict(self, columns: Columns) -> Answer:
+        try:
+            return self.answer(columns)
+        except _errors(self.facts.framework) as error:
+            raise failed(error) from error
+
+    def answer(self, columns: Columns) -> Answer:
+        """As `predict`; raises the library's own errors."""
         given = matrix(self.columns, columns)
         found = self.ask(given).reshape(len(given), -1)
         if self.signature.task is not Task.CLASSIFICATION:
@@ -78,7 +85,7 @@ def wrap(booster: Any, sniffed: Sniffed) -> Model:
     library = type(booster).__module__.partition(".")[0]
     try:
         model = _xgboost(booster, sniffed) if library == "xgboost" else _lightgbm(booster, sniffed)
-        model.predict({field.name: np.zeros(1, dtype=field.array_dtype) for field in model.signature.inputs})
+        model.answer({field.name: np.zeros(1, dtype=field.array_dtype) for field in model.signature.inputs})
     except _errors(library) as error:
         raise _unreadable(sniffed, error) from error
     return model

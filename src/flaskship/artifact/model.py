@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from flaskship.errors import PredictionFailed
 from flaskship.schema import Answer, Array, Columns, Facts, Signature
 
 
@@ -14,6 +15,7 @@ class Model(Protocol):
 
     `predict` takes one column a field of the signature and answers row by row: row i of the answer depends on
     row i of the columns only, so that rows of several callers may be joined. It may be called by several threads.
+    Whatever the framework raises is a `PredictionFailed`.
     """
 
     @property
@@ -59,6 +61,11 @@ class Refined:
         return self.model.predict(
             {field.name: column.astype(field.array_dtype, copy=False) for field, column in zip(own, given, strict=True)}
         )
+
+
+def failed(error: Exception) -> PredictionFailed:
+    """What a framework's `error` is to whoever asked the model."""
+    return PredictionFailed(f"The model raised {type(error).__name__}: {error}.")
 
 
 def refined(model: Model, signature: Signature) -> Model:

@@ -12,11 +12,10 @@ from typing import Final
 import numpy as np
 
 from flaskship.bundle import differences
-from flaskship.errors import FlaskshipError
+from flaskship.errors import PredictionFailed
 from flaskship.schema import Answer, Array, Columns, FieldType, Signature, Task
 
 Predict = Callable[[Columns], Answer]
-REFUSALS: Final = (FlaskshipError, ValueError, TypeError, RuntimeError, ArithmeticError, LookupError, AttributeError)
 BATCH: Final = 8_192
 LABELS: Final = (Task.CLASSIFICATION, Task.CLUSTERING, Task.OUTLIER)
 
@@ -59,7 +58,7 @@ def answered(predict: Predict, rows: Columns) -> list[tuple[Answer, Columns]]:
         ]
     try:
         return [(predict(rows), rows)] if count else []
-    except REFUSALS:
+    except PredictionFailed:
         if count == 1:
             return []
         return answered(predict, _part(rows, 0, count // 2)) + answered(predict, _part(rows, count // 2, count))

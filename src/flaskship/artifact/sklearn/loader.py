@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from flaskship import skew
 from flaskship.artifact import facts
+from flaskship.artifact.model import failed
 from flaskship.artifact.pickles.allowed import table
 from flaskship.artifact.sklearn import answers, compose, inputs
 from flaskship.artifact.sniff import Sniffed
@@ -36,7 +37,7 @@ class SklearnModel:
     voice: answers.Voice
 
     def predict(self, columns: Columns) -> Answer:
-        return self.voice.answer(self.feed.matrix(columns))
+        return _asked(self.feed, self.voice, columns)
 
 
 def load(sniffed: Sniffed) -> SklearnModel:
@@ -134,10 +135,17 @@ def _with_gaps(feed: inputs.Feed, voice: answers.Voice, row: Columns) -> inputs.
 
 def _answers(feed: inputs.Feed, voice: answers.Voice, row: Columns) -> bool:
     try:
-        voice.answer(feed.matrix(row))
-    except (ValueError, TypeError, RuntimeError, FloatingPointError, np.linalg.LinAlgError):
+        _asked(feed, voice, row)
+    except PredictionFailed:
         return False
     return True
+
+
+def _asked(feed: inputs.Feed, voice: answers.Voice, columns: Columns) -> Answer:
+    try:
+        return voice.answer(feed.matrix(columns))
+    except Exception as error:  # the border: an estimator may be anybody's code, and raise what it likes
+        raise failed(error) from error
 
 
 def example(field: Field) -> Array:
