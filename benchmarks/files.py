@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import joblib
 import numpy as np
 import onnxruntime
@@ -33,12 +32,7 @@ def read_pyarrow(path: Path) -> np.ndarray:
     return np.column_stack([read[name].to_numpy().astype(np.float64) for name in FEATURES])
 
 
-def read_duckdb(path: Path) -> np.ndarray:
-    columns = duckdb.sql(f"select {', '.join(FEATURES)} from read_csv('{path}')").fetchnumpy()
-    return np.column_stack([columns[name].astype(np.float64) for name in FEATURES])
-
-
-READERS = (read_pandas, read_pyarrow, read_duckdb)
+READERS = (read_pandas, read_pyarrow)
 
 
 def models() -> dict[str, Callable[[np.ndarray], object]]:

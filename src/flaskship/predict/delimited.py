@@ -76,12 +76,10 @@ class Delimited:
 
     def _header_line(self, first: bytes) -> tuple[bytes, bytes]:
         """The first record, which may hold newlines in quotes, and what follows."""
-        lines = first.split(b"\n")
-        end = 1
-        while b"\n".join(lines[:end]).count(b'"') % 2 and end < len(lines):
-            end += 1
-        size = len(b"\n".join(lines[:end])) + 1
-        return first[:size], first[size:]
+        end = first.find(b"\n") + 1
+        while first.count(b'"', 0, end) % 2 and end < len(first):
+            end = first.find(b"\n", end) + 1
+        return first[:end], first[end:]
 
     def _texts(self) -> Iterator[bytes]:
         return chain([self._first] if self._first else [], self._lines)
@@ -93,11 +91,14 @@ class Delimited:
             if b'"' in text:
                 yield from self._quoted(chain([text], texts))
                 return
-            plain = text.replace(b"\r\n", b"\n") if b"\r" in text else text
-            if plain.startswith(b"\n") or b"\n\n" in plain:
-                plain = re.sub(rb"\n{2,}", b"\n", plain).lstrip(b"\n")
-            if plain:
-                yield Plain(plain, self)
+            block = Plain(text.replace(b"\r\n", b"\n") if b"\r" in text else text, self)
+            if block.rows:
+                yield block
+
+    def cells(self, text: bytes) -> Cells:
+        """Lines without quotes. Raises `Ragged`."""
+        decimal, delimiter = self.decimal.encode(), self.delimiter.encode()
+        return Cells(text, columns=len(self.header), delimiter=delimiter, decimal=decimal)
 
     def _quoted(self, texts: Iterable[bytes]) -> Iterator[Quoted]:
         lines = _Recorded(line for text in texts for line in io.StringIO(decoded(text), newline="\n"))
@@ -129,31 +130,33 @@ class _Recorded:
 
 
 class Plain:
-    """Rows without quotes."""
+    """Rows without quotes; blank lines are none."""
 
     def __init__(self, text: bytes, file: Delimited) -> None:
         self.file = file
         self.faults: Faults = []
-        self._text = self._parsed = text
-        width = len(file.header)
-        delimiter = file.delimiter.encode()
-        how = {"columns": width, "delimiter": delimiter, "decimal": file.decimal.encode()}
+        self._text = text
         try:
-            self._cells = Cells(text, **how)  # type: ignore[arg-type]  # the three as they are
+            if len(file.header) == 1 and (text.startswith(b"\n") or b"\n\n" in text):
+                raise Ragged  # in more columns a blank line is ragged by itself
+            self._cells = file.cells(text)
         except Ragged:
-            self._parsed = self._mended(text, delimiter, width)
-            self._cells = Cells(self._parsed, **how)  # type: ignore[arg-type]
+            lines = [line for line in text.split(b"\n") if line]
+            self._text = b"".join(line + b"\n" for line in lines)
+            self._cells = file.cells(self._mended(lines))
         self.rows = self._cells.rows
 
-    def _mended(self, text: bytes, delimiter: bytes, width: int) -> bytes:
-        """The text with an empty row where one has too few or too many cells, which is a fault."""
-        lines = text.split(b"\n")[:-1]
+    def _mended(self, lines: list[bytes]) -> bytes:
+        """The lines, with an empty row where one has too few or too many cells, which is a fault."""
+        delimiter, width = self.file.delimiter.encode(), len(self.file.header)
+        mended = []
         for row, line in enumerate(lines):
             cells = line.count(delimiter) + 1
             if cells != width:
                 self.faults.append((row, ragged(cells, width)))
-                lines[row] = delimiter * (width - 1)
-        return b"\n".join([*lines, b""])
+                line = delimiter * (width - 1)
+            mended.append(line + b"\n")
+        return b"".join(mended)
 
     def read(self, index: int, rule: Rule) -> Read:
         return from_cells(self._cells, index, rule, decimal=self.file.decimal, decode=decoded)

@@ -133,6 +133,8 @@ def _outside(field: Field, column: Array) -> str:
     """The sentence on values below or above the range; NaN is neither."""
     low = -math.inf if field.low is None else field.low
     high = math.inf if field.high is None else field.high
+    if not len(column) or (low <= column.min() and column.max() <= high):
+        return ""
     odd = np.flatnonzero((column < low) | (column > high))
     if not len(odd):
         return ""
