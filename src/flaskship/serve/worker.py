@@ -6,6 +6,7 @@ closes because its supervisor was killed. Signals are for the supervisor; a term
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import logging
 import math
@@ -31,6 +32,7 @@ class Server(Protocol):
     application: WSGI
 
     def start(self) -> None: ...
+    def drain(self) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -54,7 +56,7 @@ def main(link: Connection, listener: int) -> int:
     if not eager:
         server.start()
     link.send(loaded.names)
-    told = stop_told(link)
+    told = stop_told(link, server)
     signal.alarm(math.ceil(job.settings.grace) + 1)  # ends this process where no supervisor is left to do it
     server.stop()
     if not told:
@@ -62,12 +64,17 @@ def main(link: Connection, listener: int) -> int:
     return 0
 
 
-def stop_told(link: Connection) -> bool:
-    """Wait until the supervisor says stop; False where it ended without a word."""
+def stop_told(link: Connection, server: Server) -> bool:
+    """Wait until it is time to stop; False where the supervisor ended without a word.
+
+    It says how many seconds to go on without keeping connections alive, None for until it closes the link.
+    """
     try:
-        link.recv()
+        linger: float | None = link.recv()
     except (EOFError, OSError):
         return False
+    server.drain()
+    link.poll(linger)
     return True
 
 
@@ -91,4 +98,8 @@ def starting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
 
 if __name__ == "__main__":
     logging.captureWarnings(True)
-    sys.exit(main(Connection(int(sys.argv[1])), int(sys.argv[2])))
+    code = main(Connection(int(sys.argv[1])), int(sys.argv[2]))
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # Granian's threads outlive its stop, and abort where they find the interpreter half gone
