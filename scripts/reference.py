@@ -17,8 +17,9 @@ import click
 
 from flaskship import errors
 from flaskship.cli import group
+from flaskship.cli.options import shown
 from flaskship.errors import FlaskshipError
-from flaskship.settings import Duration, Settings, variable
+from flaskship.settings import Settings, variable
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 100
@@ -52,15 +53,8 @@ def settings() -> str:
 
 
 def _shown(value: object) -> str:
-    if value in (None, ""):
-        return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, Duration):
-        return f"`{value:g}s`"
-    if isinstance(value, float):
-        return f"`{value:g}`"
-    return f"`{value}`"
+    text = str(value).lower() if isinstance(value, bool) else shown(value)
+    return text and f"`{text}`"
 
 
 def every_error(base: type[FlaskshipError] = FlaskshipError) -> Iterator[type[FlaskshipError]]:

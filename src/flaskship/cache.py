@@ -9,9 +9,10 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
+from difflib import get_close_matches
 from pathlib import Path
 
-from flaskship.errors import NotRecognised
+from flaskship.errors import FileError, NotRecognised
 from flaskship.settings import Settings, cache_folder
 
 MANIFEST = "manifest.json"  # what makes a directory a bundle
@@ -25,7 +26,9 @@ def find(target: Path, settings: Settings) -> Path | None:
     if (target / MANIFEST).is_file():
         return target
     if not target.exists():
-        raise NotRecognised(f"No file or directory {str(target)!r}.")
+        near = get_close_matches(target.name, (each.name for each in target.parent.glob("*")), n=1)
+        hint = f" Did you mean {str(target.with_name(near[0]))!r}?" if near else ""
+        raise NotRecognised(f"No file or directory {str(target)!r}.{hint}")
     place = folder() / key(target, settings)
     if not (place / MANIFEST).is_file():
         return None
@@ -35,6 +38,17 @@ def find(target: Path, settings: Settings) -> Path | None:
 
 def folder() -> Path:
     return cache_folder() / "bundles"
+
+
+def made() -> Path:
+    """`folder`, which is there. Raises `FileError` where it cannot be."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"No cache can be kept in {str(folder())!r}: {error.strerror}. Name another folder: FLASKSHIP_CACHE=DIR"
+        ) from error
+    return folder()
 
 
 def key(target: Path, settings: Settings) -> str:

@@ -24,7 +24,8 @@
     │   └── DigestMismatch                        bytes that are not what their digest says
     ├── RegistryError              exit 9   500   a registry cannot be reached, or refuses
     │   └── LoginRefused                          it wants other credentials
-    └── EngineError                exit 10  500   Docker or Podman cannot be reached, or refuses
+    ├── EngineError                exit 10  500   Docker or Podman cannot be reached, or refuses
+    └── FileError                  exit 11  500   a file cannot be read or written: no right to, a full disk
 """
 
 from __future__ import annotations
@@ -168,3 +169,14 @@ class LoginRefused(RegistryError):
 class EngineError(FlaskshipError):
     exit_code = 10
     title = "Container engine"
+
+
+class FileError(FlaskshipError):
+    exit_code = 11
+    title = "Cannot read or write"
+
+    @classmethod
+    def of(cls, error: OSError) -> FileError:
+        """What the system said, and of which file where it says that."""
+        reason = error.strerror or str(error)
+        return cls(f"{str(error.filename)!r}: {reason}." if error.filename else f"{reason}.")

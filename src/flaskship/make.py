@@ -47,7 +47,7 @@ def cached(target: Path, settings: Settings, say: Say = silent) -> Bundle:
     found = cache.find(target, settings)
     if found is not None:
         return Bundle.read(found)
-    made = make(target, settings, cache.folder() / cache.key(target, settings), say)
+    made = make(target, settings, cache.made() / cache.key(target, settings), say)
     cache.prune()
     return made
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import pytest
@@ -93,6 +95,15 @@ def test_a_bad_row_is_answered_with_nulls_where_asked(place, capfd):
         (["serve", "level.joblib", "level.joblib"], 2, "2 targets are named 'level'"),
         (["check", "http://127.0.0.1:9"], 2, "--golden"),
         (["nonsense"], 3, "No file or directory 'nonsense'"),
+        (
+            ["inspct", "level.joblib"],
+            2,
+            "No verb 'inspct', nor a file",
+        ),
+        (["serve", "levl.joblib"], 3, "No file or directory 'levl.joblib'. Did you mean 'level.joblib'?"),
+        (["predict", "level.joblib", "--input", "level.joblib", "--output", "a.xlsx"], 2, "Cannot write .xlsx files"),
+        (["check", "http://127.0.0.1:9", "--golden", "level.joblib"], 7, "No server answers at 'http://127.0.0.1:9'"),
+        (["bundle", "level.joblib", "-o", "/proc/none/b"], 11, "'/proc/none': No such file or directory."),
     ],
 )
 def test_a_mistake_is_one_sentence_and_an_exit_code(arguments, code, sentence, capfd):
@@ -101,6 +112,29 @@ def test_a_mistake_is_one_sentence_and_an_exit_code(arguments, code, sentence, c
     assert sentence in " ".join(err.split())
     assert out == ""
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("verb", ["inspect", "serve"])
+def test_a_cache_that_cannot_be_is_told_with_how_to_have_another(verb, monkeypatch, capfd):
+    monkeypatch.setenv("FLASKSHIP_CACHE", "/proc/none")
+    assert run([verb, "level.joblib"]) == 11
+    err = capfd.readouterr().err
+    assert "No cache can be kept in '/proc/none/bundles'" in err
+    assert "FLASKSHIP_CACHE=DIR" in err
+
+
+def test_a_full_disk_is_one_sentence(place, capfd):
+    (place / "rows.csv").write_text("x0,x1\n0,1\n")
+    command = [sys.executable, "-m", "flaskship", "predict", "level.joblib", "--input", "rows.csv"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 11
+    assert done.stderr.decode().splitlines()[-1] == "Cannot read or write: No space left on device."
+
+
+def test_inspect_puts_each_value_on_one_line_for_a_program(capfd):
+    assert run(["inspect", "level.joblib"]) == 0
+    assert re.search(r"^Digest +sha256:[0-9a-f]{64}$", capfd.readouterr().out, re.MULTILINE)
 
 
 def test_inspect_shows_what_a_model_is(capfd):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
 import click
 
 from flaskship import __version__
 from flaskship.cli.talk import error as say_error
-from flaskship.errors import INTERRUPTED, FlaskshipError
+from flaskship.errors import INTERRUPTED, FileError, FlaskshipError, UsageError
 
 VERBS = {
     "serve": "Run the API of one model, or of several.",
@@ -47,6 +49,10 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in VERBS:
+            if (near := get_close_matches(args[0], VERBS, n=1)) and not Path(args[0]).exists():
+                raise UsageError(
+                    f"No verb {args[0]!r}, nor a file or directory of that name. Did you mean: flaskship {near[0]}"
+                )
             args = ["serve", *args]
         return super().resolve_command(ctx, args)
 
@@ -81,4 +87,8 @@ def run(args: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as error:  # of whatever file the user named, or of the disk it is on
+        failure = FileError.of(error)
+        say_error(failure)
+        return failure.exit_code
     return code if isinstance(code, int) else 0

@@ -15,21 +15,9 @@ from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import UsageError
 from flaskship.image.layout import Archive, Layout
 from flaskship.image.ref import Ref
+from flaskship.plan import BAKED
 from flaskship.settings import Settings
 
-RUNNING = (
-    "server",
-    "workers",
-    "threads",
-    "max_body",
-    "timeout",
-    "grace",
-    "drain",
-    "keep_alive",
-    "max_batch",
-    "max_queue",
-    "log_level",
-)
 IMAGE = ("base", "platform", "requirement", "system", "env", "label", "gpu", "insecure")
 
 
@@ -40,7 +28,7 @@ IMAGE = ("base", "platform", "requirement", "system", "env", "label", "gpu", "in
 @click.option("--load", "to_engine", is_flag=True, help="Give it to Docker or Podman.")
 @click.option("--push", is_flag=True, help="Send it to its registry.")
 @click.option("--upgrade", is_flag=True, help="Take newer packages and a newer base than the lock has.")
-@settings_options(*MAKING, *IMAGE, *RUNNING)
+@settings_options(*MAKING, *IMAGE, *BAKED)
 def command(
     target: str, tag: str, output: tuple[str, ...], to_engine: bool, push: bool, upgrade: bool, **flags: Any
 ) -> None:

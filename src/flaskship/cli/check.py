@@ -12,7 +12,7 @@ import numpy as np
 
 from flaskship.cli import targets
 from flaskship.cli.options import MAKING, load, settings_options
-from flaskship.errors import CheckFailed, UsageError
+from flaskship.errors import CheckFailed, Unavailable, UsageError
 from flaskship.schema import Answer, Array, Columns, Signature
 from flaskship.settings import Settings
 
@@ -54,7 +54,9 @@ def _asked(url: str, columns: Columns, signature: Signature, settings: Settings)
         raise CheckFailed(
             f"{url!r} answers {error.code} {error.reason} to the golden rows: {_detail(error)}"
         ) from error
-    except (urllib.error.URLError, TimeoutError, ValueError, KeyError, TypeError) as error:
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise Unavailable(f"No server answers at {url!r}: {getattr(error, 'reason', error)}.") from error
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{url!r} gives no prediction for the golden rows: {error}.") from error
 
 

@@ -11,17 +11,18 @@ import click
 
 from flaskship import ship
 from flaskship.cli import talk, targets, transfer
-from flaskship.cli.build import IMAGE, RUNNING
+from flaskship.cli.build import IMAGE
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.deploy import project
 from flaskship.errors import UsageError
+from flaskship.plan import BAKED
 
 
 @click.command("eject")
 @click.argument("target")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
-@settings_options(*MAKING, *IMAGE, *RUNNING)
+@settings_options(*MAKING, *IMAGE, *BAKED)
 def command(target: str, folder: Path, force: bool, **flags: Any) -> None:
     """Write the editable project of TARGET to DIR.
 

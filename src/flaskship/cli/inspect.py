@@ -13,6 +13,7 @@ from rich.table import Table
 from flaskship.bundle import Bundle
 from flaskship.cli import talk, targets
 from flaskship.cli.options import MAKING, load, settings_options
+from flaskship.errors import NotRecognised, RegistryError
 from flaskship.image.ref import Ref
 from flaskship.image.spec import Image
 from flaskship.schema import Field, Signature
@@ -27,7 +28,7 @@ RUNTIMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
 @click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
 @settings_options(*MAKING, "insecure")
 def command(target: str, as_json: bool, **flags: Any) -> None:
-    """Show what TARGET is.
+    """Show what TARGET is, or what the labels of IMAGE say; no layer of it is read.
 
     Framework and version, fields, outputs, compiled or why not, the parity found, the gain on one row, size,
     requirements, the globals that its pickle names, warnings.
@@ -54,7 +55,12 @@ def _image(target: str, settings: Settings) -> Image | None:
         return None
     from flaskship import ship  # only who names an image pays for what reads one
 
-    return ship.find(Ref.parse(target), insecure=settings.insecure)
+    try:
+        return ship.find(Ref.parse(target), insecure=settings.insecure)
+    except RegistryError as error:
+        if "/" in target or ":" in target:
+            raise
+        raise NotRecognised(f"No file or directory {target!r}, nor an image of that name: {error.detail}") from error
 
 
 def _show_image(target: str, image: Image, as_json: bool) -> None:

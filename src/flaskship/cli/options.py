@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 import click
 
 from flaskship.errors import UsageError
-from flaskship.settings import Settings, environment, parse, variable
+from flaskship.settings import Duration, Settings, Size, environment, parse, variable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MAKING = ("sample", "target_column", "name", "model_version", "compile", "trust", "isolated")
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
 HINTS = typing.get_type_hints(Settings)
+NOUNS = {str: "text", int: "number", float: "number", Size: "size", Duration: "duration"}
+WORDS = {"env": "NAME=VALUE", "label": "NAME=VALUE", "requirement": "SPEC", "system": "PACKAGE"}
 
 
 class SettingType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 only
@@ -27,7 +29,7 @@ class SettingType(click.ParamType):  # type: ignore[type-arg]  # generic from cl
         self.setting = name
         hint = HINTS[name]
         choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
-        self.name = "|".join(choices) or getattr(hint, "__name__", "path").lower().replace("union", "path")
+        self.name = "|".join(choices) or NOUNS.get(hint, "path")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -50,12 +52,13 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
 def _option(name: str) -> Callable[[Command], Command]:
     row = ROWS[name]
     flag = f"--{name.replace('_', '-')}"
-    text = f"{row.metadata['help']}  [env: {variable(name)}; default: {_shown(row.default)}]"
+    default = shown(row.default)
+    text = f"{row.metadata['help']}  [env: {variable(name)}{default and f'; default: {default}'}]"
     if HINTS[name] is bool:
         both = f"{flag}/--no-{name.replace('_', '-')}" if row.default else flag
         return click.option(both, name, default=None, is_flag=True, help=text)
     if HINTS[name] == tuple[str, ...]:
-        return click.option(flag, name, multiple=True, callback=_given, help=text)
+        return click.option(flag, name, multiple=True, metavar=WORDS[name], callback=_given, help=text)
     short = [f"-{row.metadata['short']}"] if row.metadata["short"] else []
     kind = SettingType(name)
     metavar = kind.name if "|" in kind.name else None  # the values as they are typed, where there are few
@@ -67,10 +70,15 @@ def _given(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -
     return words or None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A default as people write it: `yes`, `64MB`, `30s`; "" where there is none."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value) if value not in (None, "", ()) else "none"
+    if isinstance(value, Size) and value:
+        return f"{value / 10**6:g}MB"
+    if isinstance(value, float):
+        return f"{value:g}s" if isinstance(value, Duration) else f"{value:g}"
+    return "" if value in (None, ()) else str(value)
 
 
 def load(flags: Mapping[str, Any]) -> Settings:

@@ -21,7 +21,8 @@ from flaskship.predict import table
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
 
-FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+FORMATS: dict[str, str] = {".csv": "csv", ".tsv": "csv", ".txt": "csv", "": "csv"}
+FORMATS |= {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 
 
 @click.command("predict")
@@ -66,10 +67,10 @@ def _score(
     source: Path, output: Path | None, bundle: Bundle, codec: Codec, predictor: Predictor, on_error: table.OnError
 ) -> tuple[int, int]:
     """The numbers of rows written and of problems met."""
-    written = 0
+    written, kind = 0, _format(output)
     with source.open("rb") as file, _progress(source) as advance, _writing(output) as out:
         with table.read(file, codec, on_error=on_error) as rows:
-            writer = table.writer(FORMATS.get(output.suffix.lower(), "csv") if output else "csv", rows)
+            writer = table.writer(kind, rows)
             out.write(writer.head())
             for chunk in rows:
                 out.write(writer.rows(chunk, chunk.answer(predictor)))
@@ -77,6 +78,13 @@ def _score(
                 advance(file.tell(), written)
             out.write(writer.tail())
         return written, rows.problems
+
+
+def _format(output: Path | None) -> str:
+    suffix = output.suffix.lower() if output else ""
+    if suffix not in FORMATS:
+        raise UsageError(f"Cannot write {suffix} files. Name the output .csv, .jsonl or .parquet.")
+    return FORMATS[suffix]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from flaskship.errors import BadInput, FlaskshipError
 
@@ -31,8 +32,11 @@ def error(failure: FlaskshipError) -> None:
             stderr.print(f"  {escape(problem.at)}: {escape(problem.message)}")
 
 
-def rows(title: str, pairs: Sequence[tuple[str, str]]) -> Table:
-    """A table of two columns: what, and its value."""
+def rows(title: str, pairs: Sequence[tuple[str, str]]) -> Table | Text:
+    """What, and its value: a table, or where a program reads it one line each, however long."""
+    if not stdout.is_terminal:
+        width = max(len(name) for name, _ in pairs)
+        return Text("\n".join([title, *(f"{name:<{width}}  {value}" for name, value in pairs)]))
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

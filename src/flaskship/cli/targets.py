@@ -60,12 +60,12 @@ def _made_apart(texts: list[str], settings: Settings) -> list[Path]:
     process.start()
     there.close()
     try:
-        result: list[Path] | FlaskshipError = here.recv()
+        result: list[Path] | FlaskshipError | OSError = here.recv()
     except EOFError:
         process.join()
         raise FlaskshipError(f"Making the bundle ended with exit code {process.exitcode}.") from None
     process.join()
-    if isinstance(result, FlaskshipError):
+    if isinstance(result, Exception):
         raise result
     return result
 
@@ -73,7 +73,7 @@ def _made_apart(texts: list[str], settings: Settings) -> list[Path]:
 def _make(texts: list[str], settings: Settings, results: Connection) -> None:
     try:
         results.send([bundled(text, settings).path for text in texts])
-    except FlaskshipError as error:
+    except (FlaskshipError, OSError) as error:
         results.send(error)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)  # a terminal's Ctrl-C reaches the caller too, who says what there is to say

@@ -76,7 +76,7 @@ class Store:
             known = [str(Ref.parse(name)) for name in self.layout.named() if not name.startswith("sha256:")]
             there = f" There are: {', '.join(sorted(known)[:10])}." if known else ""
             raise ImageError(
-                f"No image {str(ref)!r} was built or pulled here.{there} Build it: flaskship build -t {ref}"
+                f"No image {str(ref)!r} was built or pulled here.{there} Build it: flaskship build TARGET -t {ref}"
             )
         return found
 
