@@ -7,6 +7,7 @@ needs() {
 dev     python3 -c 'import ensurepip'           python3-venv
 dev     command -v curl                         curl
 dev     command -v chromium                     chromium
+dev     command -v pgrep                        procps
 dev     ldconfig -p | grep -q libgomp.so.1      libgomp1
 dev     command -v dockerd                      docker.io
 dev     command -v docker-registry              docker-registry

@@ -2,6 +2,8 @@
 
 `@pytest.mark.needs("curl", "torch")` skips a test where neither a program nor a module has that name. Such skips are
 counted at the end, and are failures where `CI=true`, which promises that all is set up.
+
+Hypothesis tries the same examples each time; `--hypothesis-profile=search` tries others, and more of them.
 """
 
 from __future__ import annotations
@@ -14,9 +16,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 LACKING: Counter[str] = Counter()
+
+settings.register_profile(
+    "same", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", settings.get_profile("same"), derandomize=False, max_examples=5000)
+settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from containers import DEADLINE, wait_until
+
 USER, PASSWORD = "harbour", "master"
-DEADLINE = 20  # seconds
 
 
 @dataclass(slots=True)
@@ -64,30 +65,22 @@ class Wire:
 @contextmanager
 def running(folder: Path, auth: str = "") -> Iterator[str]:
     """A registry that keeps its data in `folder`: `127.0.0.1:PORT`."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     config = folder / "config.yml"
     config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+        f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}\n"
+        f"http: {{addr: '127.0.0.1:0'}}\n{auth}"
     )
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
         try:
-            _await(port)
-            yield f"127.0.0.1:{port}"
+            wait_until(lambda: process.poll() is not None or _address(folder / "log") != "", "the registry listens")
+            assert process.poll() is None, (folder / "log").read_text()
+            yield _address(folder / "log")
         finally:
             process.terminate()
             process.wait(DEADLINE)
 
 
-def _await(port: int) -> None:
-    end = time.monotonic() + DEADLINE
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            threading.Event().wait(0.02)
+def _address(log: Path) -> str:
+    found = re.search(r'msg="listening on (127\.0\.0\.1:\d+)"', log.read_text())
+    return found[1] if found else ""

@@ -15,6 +15,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from containers import DEADLINE, wait_until
 from sklearn.linear_model import LogisticRegression
 
 from flaskship import make
@@ -41,8 +42,8 @@ def bundle(tmp_path_factory) -> Path:
 
 
 @contextmanager
-def served(bundle: Path, **settings: object) -> Iterator[int]:
-    """The port of a server of the bundle."""
+def served(bundle: Path, said: str = "", **settings: object) -> Iterator[tuple[int, int]]:
+    """The port and the process id of a server of the bundle, which says what the pattern `said` allows."""
     flags = [f"{key}={value}" for key, value in settings.items()]
     command = [sys.executable, "-c", SERVE, bundle, *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -50,15 +51,16 @@ def served(bundle: Path, **settings: object) -> Iterator[int]:
     line = process.stderr.readline()
     try:
         assert line.startswith("Serving signs on http://127.0.0.1:"), line
-        yield int(line.rpartition(":")[2])
+        yield int(line.rpartition(":")[2]), process.pid
     finally:
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=20)
-        assert (process.returncode, rest) == (0, "")
+        _, rest = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0
+        assert re.fullmatch(said, rest), rest
 
 
 def ask(port: int, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
     try:
         headers = {"Content-Type": "application/json"}
         connection.request("GET" if body is None else "POST", path, body, headers)
@@ -71,7 +73,7 @@ def ask(port: int, path: str, body: bytes | None = None) -> tuple[int, bytes]:
 def test_both_servers_answer_with_the_same_bytes(bundle):
     answers = {}
     for server in ("granian", "gunicorn"):
-        with served(bundle, server=server, workers=1) as port:
+        with served(bundle, server=server, workers=1) as (port, _):
             requests = [
                 ("/predict", BODY),
                 ("/predict?x0=0.5&x1=2", None),
@@ -86,22 +88,38 @@ def test_both_servers_answer_with_the_same_bytes(bundle):
     assert [status for status, _ in answers["granian"]] == [200, 200, 422, 200]
 
 
+@pytest.mark.needs("pgrep")
 def test_metrics_are_summed_over_workers_and_survive_a_killed_one(bundle):
-    with served(bundle, workers=2) as port:
+    with served(bundle, said=r".* Worker \d+ was killed .*\n", workers=2) as (port, supervisor):
         for _ in range(40):
             assert ask(port, "/predict", BODY)[0] == 200
+        assert answered(port) == ["40.0"]
+        children = subprocess.run(["pgrep", "-P", str(supervisor)], capture_output=True, text=True, check=True).stdout
+        os.kill(int(children.split()[0]), signal.SIGKILL)
+        wait_until(lambda: answered(port) == ["40.0"], "the other worker, or a new one, counts for the one killed")
+
+
+def answered(port: int) -> list[str]:
+    """How many predictions were answered; nothing where the connection went with a worker that was killed."""
+    try:
         text = ask(port, "/metrics")[1].decode()
+    except (ConnectionError, http.client.HTTPException):
+        return []
     counted = [line for line in text.splitlines() if "requests_total{" in line and 'route="predict"' in line]
-    assert [line.rpartition(" ")[2] for line in counted] == ["40.0"], text
+    return [line.rpartition(" ")[2] for line in counted]
 
 
 def test_health_answers_while_a_large_file_is_read(bundle):
     rows = b"x0,x1\n" + b"0.25,-1.5\n" * 400_000
-    with served(bundle, workers=1) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        connection.request("POST", "/predict_file", rows, {"Content-Type": "text/csv"})
-        assert ask(port, "/livez")[0] == 200
-        assert connection.sock is not None
+    with served(bundle, workers=1) as (port, _):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        connection.putrequest("POST", "/predict_file")
+        connection.putheader("Content-Type", "text/csv")
+        connection.putheader("Content-Length", str(len(rows)))
+        connection.endheaders(rows[:1_000_000])
+        assert ask(port, "/livez")[0] == 200  # the server waits for the rest of the file
+        connection.send(rows[1_000_000:])
+        assert ask(port, "/livez")[0] == 200  # it reads the file, or has
         response = connection.getresponse()
         assert response.status == 200
         assert response.read().count(b"alse") == 400_000
@@ -119,7 +137,9 @@ def test_a_bundle_that_was_changed_is_not_served(bundle, tmp_path):
         (copy / file.name).write_bytes(file.read_bytes())
     (copy / "golden.json").write_bytes((copy / "golden.json").read_bytes() + b" ")
     command = [sys.executable, "-m", "flaskship", "serve", copy, "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "500"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=DEADLINE, env={**os.environ, "COLUMNS": "500"}
+    )
     assert done.returncode == 3
     assert "'golden.json'" in done.stderr
     assert "was changed" in done.stderr

@@ -7,11 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from http.client import HTTPException
 from pathlib import Path
 
 import pytest
+from containers import DEADLINE, free_port
 
 both = pytest.mark.parametrize("server", ["granian", "gunicorn"])
 
@@ -33,7 +33,7 @@ def test_a_request_in_flight_is_answered_after_sigterm(serving, server):
     running.signal(signal.SIGTERM)
     running.until(lambda: refused(running.port))
     (running.folder / "go").write_text("done")
-    assert answer.result(10) == (200, b"done")
+    assert answer.result(DEADLINE) == (200, b"done")
     assert running.ended() == 0
 
 
@@ -44,7 +44,7 @@ def refused(port: int) -> bool:
 
 @both
 def test_readiness_is_503_while_draining_and_all_else_is_answered(serving, server):
-    running = serving(server=server, drain="60s").ready()
+    running = serving(server=server, drain="600s").ready()
     assert running.get("/readyz")[0] == 200
     running.signal(signal.SIGTERM)
     running.until(lambda: running.get("/readyz")[0] == 503)
@@ -54,12 +54,12 @@ def test_readiness_is_503_while_draining_and_all_else_is_answered(serving, serve
     assert running.ended() == 0
 
 
-def test_an_idle_server_stops_within_half_a_second(serving):
-    running = serving(workers=2).ready()
-    begin = time.monotonic()
+@both
+def test_an_idle_server_stops_without_a_word_and_does_not_wait_for_its_grace(serving, server):
+    running = serving(server=server, workers=2, grace="600s").ready()
     running.signal(signal.SIGTERM)
     assert running.ended() == 0
-    assert time.monotonic() - begin < 0.5
+    assert running.said[1:] == [""]
 
 
 def test_what_runs_longer_than_the_grace_is_cut_off(serving):
@@ -68,7 +68,7 @@ def test_what_runs_longer_than_the_grace_is_cut_off(serving):
     (running.folder / "running").read_text()
     running.signal(signal.SIGTERM)
     assert running.ended() == 0
-    assert isinstance(answer.exception(10), (ConnectionError, HTTPException))
+    assert isinstance(answer.exception(DEADLINE), (ConnectionError, HTTPException))
     assert "were cut off" in running.said[-1]
 
 
@@ -79,7 +79,7 @@ def test_ctrl_c_reaches_the_workers_too_and_loses_no_request(serving):
     os.killpg(running.process.pid, signal.SIGINT)
     running.until(lambda: refused(running.port))
     (running.folder / "go").write_text("done")
-    assert answer.result(10) == (200, b"done")
+    assert answer.result(DEADLINE) == (200, b"done")
     assert running.ended() == 0
 
 
@@ -115,12 +115,6 @@ def test_a_crash_of_the_load_ends_the_server(serving):
     assert running.said == ["Internal error: A worker ended with exit code 9 while it loaded the model.\n"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @both
 def test_health_answers_before_the_model_is_loaded(serving, server):
     running = serving("slow", server=server, port=free_port())
@@ -132,8 +126,17 @@ def test_health_answers_before_the_model_is_loaded(serving, server):
     assert running.get("/readyz")[0] == 200
 
 
+def test_health_answers_while_a_request_runs(serving):
+    running = serving(threads=2).ready()
+    answer = running.started("/wait")
+    (running.folder / "running").read_text()
+    assert running.get("/livez")[0] == running.get("/readyz")[0] == 200
+    (running.folder / "go").write_text("done")
+    assert answer.result(DEADLINE) == (200, b"done")
+
+
 def test_a_server_that_loads_stops_at_once(serving):
-    running = serving("slow", port=free_port(), drain="60s", grace="60s")
+    running = serving("slow", port=free_port(), drain="600s", grace="600s")
     running.until(lambda: running.get("/livez")[0] == 200)
     running.signal(signal.SIGTERM)
     assert running.ended() == 0
@@ -153,9 +156,17 @@ def test_a_worker_ends_with_a_supervisor_that_was_killed(serving):
 def test_a_changed_target_is_served_anew_without_a_failed_request(serving, server):
     running = serving("old", server=server, reload="true").ready()
     (running.folder / "bundle").write_text("new text")
-    seen = []
-    running.until(lambda: seen.append(running.get("/predict")) or seen[-1] == (200, b"new text"))
-    assert set(seen) == {(200, b"old"), (200, b"new text")}
+    seen = set()
+
+    def turned() -> bool:
+        try:
+            seen.add(running.get("/predict"))
+        except (OSError, HTTPException) as error:
+            seen.add(repr(error))
+        return (200, b"new text") in seen
+
+    running.until(turned)
+    assert seen == {(200, b"old"), (200, b"new text")}
 
 
 def test_a_changed_target_that_is_broken_leaves_the_old_one_serving(serving):
