@@ -1,0 +1,71 @@
+"""What Swarm and Kubernetes must both know of a service: how it stops, what it may use, where its key is."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flaskship.deploy.service import Service
+from flaskship.plan import written
+from flaskship.settings import Duration, variable
+
+DRAIN = Duration(5)  # where none is set: until those in front have heard that a container goes
+SPARE = 5  # seconds after `drain` and `grace`, before the container is killed
+CPUS = 0.5  # asked for where no --cpus says how many
+MIB = 1 << 20
+API_KEY = variable("api_key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes of a container; 0 where nothing is known."""
+
+    request: int  # that a node must have free for it
+    limit: int  # over which it is ended
+
+    @classmethod
+    def of(cls, service: Service, measured: int) -> Memory:
+        """What the user says is both; else what was `measured`, and twice that as the limit."""
+        return cls(request=service.memory or measured, limit=service.memory or 2 * measured)
+
+
+def drain(service: Service) -> Duration:
+    return service.drain or DRAIN
+
+
+def stopping(service: Service) -> int:
+    """Seconds from the stop signal until nothing is left to wait for."""
+    return math.ceil(drain(service) + service.grace + SPARE)
+
+
+def environment(service: Service) -> Mapping[str, str]:
+    """What the container's environment adds to the image's own; the API key is no part of it."""
+    env = {**service.env, variable("drain"): written(drain(service))}
+    return {name: env[name] for name in sorted(env) if name != API_KEY}
+
+
+def secret(service: Service) -> str:
+    """The name of the secret that holds the API key: another key has another name, so that replicas are rolled.
+
+    A few bits of a slow hash, which help nobody to guess the key.
+    """
+    salt = f"flaskship {service.name}".encode()
+    digest = hashlib.scrypt(service.api_key.encode(), salt=salt, n=2**14, r=8, p=1, dklen=4)
+    return f"{service.name[:46].rstrip('-')}-api-key-{digest.hex()}"
+
+
+def title(service: Service) -> str:
+    return f"{service.name} {service.version}".strip()
+
+
+def quantity(size: int, unit: str) -> str:
+    """Bytes as `96Mi` (or `96M`, as Docker has it) where they are whole MiB, else as they are."""
+    return str(size) if size % MIB else f"{size // MIB}{unit}"
+
+
+def label(text: str) -> str:
+    """`text` where it may be a label's value in Kubernetes, else nothing."""
+    return text if re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", text) else ""
