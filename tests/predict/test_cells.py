@@ -100,9 +100,10 @@ def test_decimals_half_way_between_two_doubles_are_rounded_as_float_does():
 
 
 def test_whole_numbers_keep_all_64_bits():
-    texts = ["9223372036854775807", "-9223372036854775808", "9007199254740993", "+5.0", "9223372036854775808", "5.5"]
-    column, faults = read(texts, Field(name="x", type=FieldType.INTEGER))
-    assert column[:4].tolist() == [2**63 - 1, -(2**63), 2**53 + 1, 5]
+    texts = ["9223372036854775807", "-9223372036854775808", "9007199254740993.0", "+5.0", "9223372036854775808", "5.5"]
+    field = Field(name="x", type=FieldType.INTEGER)
+    column, faults = read(texts, field)
+    assert column[:4].tolist() == list(map(Rule(field).of_text, texts[:4])) == [2**63 - 1, -(2**63), 2**53 + 1, 5]
     assert [row for row, _ in faults] == [4, 5]
 
 

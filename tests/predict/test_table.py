@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,9 @@ def test_a_file_of_many_blocks_is_read_in_chunks(monkeypatch):
         (b"PAR1 not really", "Parquet file cannot be read"),
         (b"PK\x03\x04 not really", "spreadsheet cannot be read"),
         (b"[1, 2]", "A row is an object, not 1"),
+        (b'age,income,city\n45,1.5,"Bonn\n30,2,Ulm\n', "a quote is never closed"),
+        (b'age,"income,city\n45,1.5,Bonn\n', "a quote is never closed"),
+        (b'age,income,city\n45,1.5,"Bonn"s\n', "Line 1 of the file"),
     ],
 )
 def test_a_file_that_is_no_table_says_why(content, says):
@@ -261,6 +265,21 @@ def test_typed_columns_of_parquet_are_checked_as_values():
     assert read(out.getvalue(), on_error="null")[0] == (1, 1.0, "a")
 
 
+def test_decimal_numbers_bytes_and_times_of_parquet_are_read_as_what_they_spell():
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = io.BytesIO()
+    columns = {
+        "age": pyarrow.array([Decimal("45.00"), Decimal("30.00")]),
+        "income": pyarrow.array([Decimal("0.1"), None]),
+        "city": pyarrow.array(["Köln".encode(), b"Bonn"]),
+        "at": pyarrow.array([1, None], pyarrow.timestamp("ns")),
+    }
+    parquet.write_table(pyarrow.table(columns), out)
+    assert read(out.getvalue()) == [(45, 0.1, "Köln"), (30, pytest.approx(np.nan, nan_ok=True), "Bonn")]
+    assert b"1970-01-01 00:00:00.000000001,yes" in written(out.getvalue())
+
+
 def sheet(*rows: list[object]) -> bytes:
     """The smallest xlsx file with these rows."""
     ms, office = (
@@ -302,6 +321,18 @@ def test_a_cell_of_a_spreadsheet_that_does_not_fit_is_told():
     assert "no rows after its header" in refused(sheet(["city", "age", "income"])).detail
     assert "header is missing" in refused(sheet([1, 2, 3])).detail
     assert "first sheet is empty" in refused(sheet()).detail
+
+
+def test_ten_thousand_columns_and_a_text_of_a_megabyte_are_read():
+    names = [f"c{index}" for index in range(10_000)]
+    codec = Codec(Signature(task=Task.REGRESSION, inputs=tuple(Field(name=name) for name in names)))
+    with table.read(f"{','.join(names)}\n{','.join(map(str, range(10_000)))}\n".encode(), codec) as rows:
+        assert [column[0] for column in next(iter(rows)).columns.values()] == list(range(10_000))
+    assert read(b'age,income,city\n45,1.5,"' + b"x" * 10**6 + b'"\n') == [(45, 1.5, "x" * 10**6)]
+
+
+def test_a_header_of_any_length_is_told_shortly():
+    assert len(refused(b"x" * 10**6 + b",income,city\n1,2,3\n").detail) < 500
 
 
 def test_an_unknown_format_says_what_there_is():

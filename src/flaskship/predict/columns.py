@@ -7,6 +7,7 @@ What the quick test of a column doubts is read value by value by the field's rul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -187,13 +188,18 @@ def of_cell(rule: Rule, decimal: str) -> Callable[[str], Any]:
 
 
 def of_value(rule: Rule) -> Callable[[Any], Any]:
-    """Reads a value of a typed table: NaN is missing, a number may be a text field's, 0 and 1 may be booleans."""
+    """Reads a value of a typed table: NaN is missing, a number may be a text field's, 0 and 1 may be booleans.
+
+    Bytes are text, as some writers of Parquet have it; a decimal number is read by its digits.
+    """
     kind = rule.field.type
 
     def read(value: Any) -> Any:
         if value is None or value != value or value == "":
             return rule.of_text("") if not rule.field.shape else rule.of_json(None)
-        if rule.field.shape or (isinstance(value, bool) and kind is FieldType.BOOLEAN):
+        if isinstance(value, bytes | Decimal):
+            return rule.of_text(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
+        if rule.field.shape or isinstance(value, list | dict):
             return rule.of_json(value)
         if kind is FieldType.TEXT and not isinstance(value, str):
             value = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -68,7 +68,7 @@ class Delimited:
         self.delimiter = sniff_delimiter(sample, known)
         line, first = self._header_line(first)
         self.header_text = decoded(line).rstrip("\r\n").encode()
-        self.header = [name.strip() for name in next(csv.reader([decoded(line)], delimiter=self.delimiter))]
+        self.header = [name.strip() for name in next(self._records([decoded(line)]))]
         if all(NUMBER.fullmatch(name) for name in self.header) and not set(self.header) & set(known):
             raise BadInput("The header is missing: the first line holds numbers only. Begin with the columns' names.")
         self.decimal = "," if self.delimiter != "," and DECIMAL_COMMA.search(first[: 2**16]) else "."
@@ -102,13 +102,18 @@ class Delimited:
 
     def _quoted(self, texts: Iterable[bytes]) -> Iterator[Quoted]:
         lines = _Recorded(line for text in texts for line in io.StringIO(decoded(text), newline="\n"))
-        reader = csv.reader(lines, delimiter=self.delimiter)
-        records = ((row, taken) for row in reader if (taken := lines.take()) and row)
+        records = ((row, taken) for row in self._records(lines) if (taken := lines.take()) and row)
+        while rows := list(islice(records, QUOTED_ROWS)):
+            yield Quoted([row for row, _ in rows], [line for _, line in rows], self)
+
+    def _records(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        csv.field_size_limit(LONGEST_LINE)  # of the process: the module has no other way
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         try:
-            while rows := list(islice(records, QUOTED_ROWS)):
-                yield Quoted([row for row, _ in rows], [line for _, line in rows], self)
+            yield from reader
         except csv.Error as error:
-            raise BadInput(f"Line {reader.line_num} of the file cannot be read: {error}.") from error
+            text = "a quote is never closed" if "end of data" in str(error) else str(error)
+            raise BadInput(f"Line {reader.line_num} of the file cannot be read: {text}.") from error
 
 
 class _Recorded:

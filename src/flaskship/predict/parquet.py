@@ -55,14 +55,21 @@ class Batch:
             or (pa.types.is_boolean(kind) and not column.null_count)
         ):
             return from_array(np.asarray(column.to_numpy(zero_copy_only=False)), rule)
-        return from_values(column.to_pylist(), of_value(rule), rule)
+        return from_values(_values(column), of_value(rule), rule)
 
     def texts(self, index: int) -> list[Any]:
-        found: list[Any] = self._batch.column(index).to_pylist()
-        return found
+        return _values(self._batch.column(index))
 
     def lines(self) -> None:
         """There is no delimited text."""
+
+
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        found: list[Any] = column.to_pylist()
+    except ValueError:  # Python's own times have no nanoseconds; pandas' have, where it is installed
+        found = column.cast(pa.string()).to_pylist()
+    return found
 
 
 class Output:

@@ -29,7 +29,7 @@ NOUNS = {
 BOOLEANS = {"true": True, "1": True, "yes": True, "on": True}
 BOOLEANS |= {"false": False, "0": False, "no": False, "off": False}
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+INTEGER = re.compile(r"([+-]?[0-9]{1,400})(?:\.0*)?")
 NOT_FINITE = frozenset({"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"})
 CHOICES_SHOWN = 12
 COMPARED = 300  # names that are compared with a wrong one: each takes some microseconds
@@ -197,7 +197,8 @@ def _number_text(rule: Rule, text: str) -> float:
 
 
 def _integer_text(rule: Rule, text: str) -> int:
-    return int(text) if INTEGER.fullmatch(text) else _integer(rule, _number_text(rule, text))
+    found = INTEGER.fullmatch(text)
+    return int(found[1]) if found else _integer(rule, _number_text(rule, text))
 
 
 def _boolean_text(rule: Rule, text: str) -> bool:
@@ -236,7 +237,7 @@ def shortened(value: Any) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int) and abs(value) >= 10**SHOWN:
         return "an integer of more than 60 digits"
-    shown = repr(value[:SHOWN] if isinstance(value, str) else value)
+    shown = repr(value[:SHOWN] if isinstance(value, str) else value) if isinstance(value, str | float) else str(value)
     return shown if len(shown) <= 2 * SHOWN else f"{shown[:SHOWN]}…"
 
 

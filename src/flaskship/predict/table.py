@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from flaskship.predict.codec import Codec
 from flaskship.predict.columns import Faults, Read
 from flaskship.predict.delimited import After, Delimited
 from flaskship.predict.jsonlines import JSONLines
-from flaskship.predict.rules import Rule, nearest, refused
+from flaskship.predict.rules import Rule, nearest, refused, shortened
 from flaskship.predict.writers import FORMATS, Writer, writer
 from flaskship.schema import Answer, Array, Columns, Field, FieldType, Signature
 
@@ -275,14 +276,16 @@ def _reader(stream: IO[bytes], name: str, format: str, known: tuple[str, ...]) -
 def _places(header: list[str], codec: Codec) -> list[tuple[Rule, int]]:
     """Where each field's column is. Raises `BadInput` naming those that are missing or there twice."""
     problems = []
+    counts = Counter(header)
     for rule in codec.rules:
-        times = header.count(rule.name)
+        times = counts[rule.name]
         if times > 1:
             problems.append(Problem("header", f"There are {times} columns {rule.name!r}. Keep one."))
         elif not times:
             free = [name for name in header if name not in codec.rows.known]
-            hint = nearest(rule.name, free) or f" There are {', '.join(map(repr, header[:12]))}."
+            hint = nearest(rule.name, free) or f" There are {', '.join(map(shortened, header[:12]))}."
             problems.append(Problem("header", f"Column {rule.name!r} is missing.{hint}"))
     if problems:
         raise refused(problems)
-    return [(rule, header.index(rule.name)) for rule in codec.rules]
+    places = {name: index for index, name in enumerate(header)}
+    return [(rule, places[rule.name]) for rule in codec.rules]
