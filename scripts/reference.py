@@ -34,7 +34,7 @@ def settings() -> str:
         "Every setting is a flag of the command line, an environment variable, and a key of `[tool.flaskship]` in",
         "`pyproject.toml` or of `flaskship.toml` in the folder in which Flaskship starts. The flag wins over the",
         "environment, the environment over the file. A size is written `64MB` or `64MiB`, a duration `500ms`, `30s`",
-        "or `2m`.",
+        "or `2m`. `FLASKSHIP_API_KEY_FILE=/run/secrets/key` reads the key from that file, and so for every setting.",
         "",
         "| key | flag | environment | default | |",
         "|---|---|---|---|---|",

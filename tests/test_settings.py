@@ -45,6 +45,15 @@ def test_platforms_set_the_port_and_our_own_name_wins() -> None:
     assert load(env={"PORT": ""}).port == 8000
 
 
+def test_a_variable_may_name_the_file_that_holds_the_value(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret\n")
+    env = {"FLASKSHIP_API_KEY_FILE": str(tmp_path / "key")}
+    assert load(env=env).api_key == "secret"
+    assert load(env=env | {"FLASKSHIP_API_KEY": "other"}).api_key == "other"
+    with pytest.raises(UsageError, match="missing', which FLASKSHIP_API_KEY_FILE names"):
+        load(env={"FLASKSHIP_API_KEY_FILE": str(tmp_path / "missing")})
+
+
 def test_pyproject_keys_stand_in_tool_flaskship_with_dashes_or_underscores(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.flaskship]\nmax-body = "1MB"\nlog_level = "debug"\n')
     settings = load(tmp_path)

@@ -1,8 +1,9 @@
 """All settings, as one table.
 
 A row of the table is a field of `Settings`: its name is the key in `[tool.flaskship]` of `pyproject.toml` (or in
-`flaskship.toml`), with dashes the flag, in capitals after `FLASKSHIP_` the environment variable. Later wins: default,
-file, environment, flag. The environment is read here and nowhere else.
+`flaskship.toml`), with dashes the flag, in capitals after `FLASKSHIP_` the environment variable (with `_FILE` after it,
+the name of a file that holds the value). Later wins: default, file, environment, flag. The environment is read here
+and nowhere else.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Settings:
     max_body: Size = _setting(Size(64 * 10**6), "Largest request body that is read.")
     timeout: Duration = _setting(Duration(60), "Longest wait for an answer.")
     grace: Duration = _setting(Duration(10), "After a stop signal, time for the requests in flight.")
-    drain: Duration = _setting(Duration(0), "After a stop signal, time to keep accepting while /readyz answers 503.")
+    drain: Duration = _setting(
+        Duration(0.3), "After a stop signal, time to go on while /readyz says 503 and each answer closes its connection."
+    )
     max_batch: int = _setting(0, "Most rows put through the model at once for several callers; 0 chooses.")
     max_queue: int = _setting(256, "Requests that may wait for a busy model; one more is answered 429.")
     api_key: str = _setting("", "When set, every route but health asks for it (Authorization: Bearer, or X-API-Key).")
@@ -102,7 +105,16 @@ def variable(name: str) -> str:
 
 def _environment(env: Mapping[str, str], rows: Mapping[str, dataclasses.Field[Any]]) -> dict[str, str]:
     found = {name: env[row.metadata["also"]] for name, row in rows.items() if env.get(row.metadata["also"] or "\0")}
-    return found | {name: env[variable(name)] for name in rows if variable(name) in env}
+    files = {name: _held(f"{variable(name)}_FILE", env) for name in rows if env.get(f"{variable(name)}_FILE")}
+    return found | files | {name: env[variable(name)] for name in rows if variable(name) in env}
+
+
+def _held(name: str, env: Mapping[str, str]) -> str:
+    """What the file holds that a variable names: a secret as Swarm and Kubernetes mount it."""
+    try:
+        return Path(env[name]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read {env[name]!r}, which {name} names: {error}.") from error
 
 
 def _file(folder: Path | None, rows: Mapping[str, dataclasses.Field[Any]]) -> tuple[str, dict[str, Any]]:
