@@ -58,7 +58,8 @@ class Settings:
     timeout: Duration = _setting(Duration(60), "Longest wait for an answer.")
     grace: Duration = _setting(Duration(10), "After a stop signal, time for the requests in flight.")
     drain: Duration = _setting(
-        Duration(0.3), "After a stop signal, time to go on while /readyz says 503 and each answer closes its connection."
+        Duration(0.3),
+        "After a stop signal, time to go on while /readyz says 503 and each answer closes its connection.",
     )
     max_batch: int = _setting(0, "Most rows put through the model at once for several callers; 0 chooses.")
     max_queue: int = _setting(256, "Requests that may wait for a busy model; one more is answered 429.")

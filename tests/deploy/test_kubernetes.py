@@ -75,7 +75,7 @@ def test_it_waits_as_long_as_the_server_takes_to_stop() -> None:
     spec = objects(FULL)["Deployment/sales"]["spec"]["template"]["spec"]
     assert spec["terminationGracePeriodSeconds"] >= EVERYTHING.drain + EVERYTHING.grace
     drain = next(each["value"] for each in container(PLAIN)["env"] if each["name"] == "FLASKSHIP_DRAIN")
-    assert float(drain) > 0  # though the image has none
+    assert float(drain) >= 5  # though the image's own is short
 
 
 def test_memory_is_what_was_measured_or_what_the_user_says() -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,32 @@ def test_readiness_is_503_while_draining_and_all_else_is_answered(serving, serve
     assert running.get("/predict") == (200, b"42")
     running.signal(signal.SIGTERM)  # again: do not wait
     assert running.ended() == 0
+
+
+@both
+def test_a_server_that_drains_lets_go_of_connections_that_clients_keep_alive(serving, server):
+    running = serving(server=server, drain="600s").ready()
+    kept = HTTPConnection("127.0.0.1", running.port, timeout=DEADLINE)
+    kept.request("GET", "/predict")
+    before = kept.getresponse()
+    assert (before.read(), before.will_close) == (b"42", False)
+    running.signal(signal.SIGTERM)
+    running.until(lambda: closes(running.port))
+    kept.request("GET", "/predict")
+    after = kept.getresponse()
+    assert (after.read(), after.will_close) == (b"42", True)
+    running.signal(signal.SIGTERM)
+    assert running.ended() == 0
+
+
+def closes(port: int) -> bool:
+    """Whether an answer says that it is the last on its connection."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    connection.request("GET", "/predict")
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.will_close
 
 
 @both

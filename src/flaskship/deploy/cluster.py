@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from flaskship.deploy.service import Service
 from flaskship.plan import written
-from flaskship.settings import Duration, variable
+from flaskship.settings import Duration, Settings, variable
 
-DRAIN = Duration(5)  # where none is set: until those in front have heard that a container goes
+DRAIN = Duration(5)  # where the setting is as it comes: until those in front have heard that a container goes
 SPARE = 5  # seconds after `drain` and `grace`, before the container is killed
 CPUS = 0.5  # asked for where no --cpus says how many
 MIB = 1 << 20
@@ -33,7 +33,7 @@ class Memory:
 
 
 def drain(service: Service) -> Duration:
-    return service.drain or DRAIN
+    return DRAIN if service.drain == Settings().drain else service.drain
 
 
 def stopping(service: Service) -> int:

@@ -36,6 +36,7 @@ class Server:
 
     def __init__(self, job: Job, listener: int, application: WSGI) -> None:
         self.application = application
+        self._last: list[tuple[str, str]] = []  # headers of every answer
         self._stopped = threading.Event()
         self._signal = WorkerSignal()
         self._signal.add_cb(self._stopped.set)
@@ -55,6 +56,10 @@ class Server:
         scheduler = _new_cbscheduler(loop, self._answer, impl_asyncio=True)  # type: ignore[no-untyped-call]
         self._worker.serve_mtr(scheduler, loop, self._signal)
 
+    def drain(self) -> None:
+        """Close each connection with its next answer."""
+        self._last = [("connection", "close")]
+
     def stop(self) -> None:
         """Accept no more, answer what is in flight, return."""
         self._signal.set()
@@ -68,7 +73,7 @@ class Server:
 
         def start_response(line: str, fields: list[tuple[str, str]], exc_info: object = None) -> None:
             nonlocal status, headers
-            status, headers = int(line[:3]), fields
+            status, headers = int(line[:3]), fields + self._last
 
         body = self.application(environ, start_response)
         if isinstance(body, list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterable
@@ -31,6 +32,10 @@ class Server:
     def start(self) -> None:
         self._thread.start()
 
+    def drain(self) -> None:
+        """Close each connection with its next answer."""
+        self._worker.cfg.set("keepalive", 0)
+
     def stop(self) -> None:
         """Accept no more, answer what is in flight, return."""
         self._worker.handle_exit(None, None)
@@ -46,10 +51,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def init_signals(self) -> None: ...
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Also close the socket once it stops, so that new connections are refused rather than kept waiting."""
+        """Once it stops, also take the connections that wait in the kernel, and refuse new ones."""
         super().set_accept_enabled(enabled)
         if not self.alive:
             for each in self.sockets:
+                while select.select([each], [], [], 0)[0]:
+                    self.accept(each)
                 each.close()
 
 

@@ -4,8 +4,9 @@ It has one thread, loads no model and imports no NumPy. It waits in one `select`
 As process 1 of a container it also reaps orphans.
 
 A worker's listening socket is kept open here, and handed to the worker that replaces it: when a target changed, both
-accept on it for a moment, and no connection is lost. When a worker was killed, the others get the new connections; the
-only one's wait in the kernel until there is another.
+accept on it for a moment, and what waits in the kernel is not lost. When a worker was killed, the others get the new
+connections; the only one's wait in the kernel until there is another. Before a worker ends, it answers for a while with
+`Connection: close`: a connection that is kept alive would be cut, perhaps with a request on its way.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ FOREVER = float("inf")
 class Phase(IntEnum):
     STARTING = 0
     SERVING = 1
-    DRAINING = 2  # /readyz says 503, all else is answered
+    DRAINING = 2  # /readyz says 503, all else is answered, and every answer closes its connection
     FINISHING = 3  # nothing is accepted, requests in flight are answered
     KILLED = 4
 
@@ -73,15 +74,22 @@ class Worker:
         elif said is not None:
             self.names, self.ready = said, True
 
-    def retire(self) -> None:
-        """Have it answer what is in flight and end. One that is loading has nothing in flight."""
+    def retire(self, linger: float | None) -> None:
+        """Have it keep no connection alive, and end after `linger` seconds, or when it is told to `finish`.
+
+        One that is loading has no connections.
+        """
         if self.ready and not self.retired:
             with suppress(OSError):  # it has just died
-                self.link.send("stop")
-            self.link.close()
+                self.link.send(linger)
         elif not self.ready:
             self.process.kill()
         self.retired = True
+
+    def finish(self) -> None:
+        """Have it accept nothing more, answer what is in flight, and end."""
+        self.retire(0)
+        self.link.close()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,7 +149,7 @@ class Supervisor:
         with selectors.DefaultSelector() as selector:
             selector.register(wake, selectors.EVENT_READ)
             for worker in self._workers:
-                if not worker.ready and worker.error is None:
+                if not (worker.ready or worker.retired or worker.error):
                     selector.register(worker.link, selectors.EVENT_READ)
             selector.select(None if timeout == FOREVER else timeout)
         with suppress(BlockingIOError):
@@ -207,7 +215,7 @@ class Supervisor:
     def _retire(self, job: Job) -> None:
         for worker in self._workers:
             if worker.job is job:
-                worker.retire()
+                worker.retire(job.settings.drain)
 
     def _remake(self) -> None:
         """Start workers on the changed target; those on the old one go when all of the new ones can answer."""
@@ -233,11 +241,13 @@ class Supervisor:
         self._restarts.clear()
         if self._phase <= Phase.SERVING:
             (self.job.shared / DRAINING).touch()
+            for worker in self._workers:
+                worker.retire(None)
             self._enter(Phase.DRAINING, settings.drain if self._phase is Phase.SERVING else 0)
         if self._phase is Phase.DRAINING and self._over(signals=2):
             self._close()
             for worker in self._workers:
-                worker.retire()
+                worker.finish()
             self._enter(Phase.FINISHING, settings.grace)
         if self._phase is Phase.FINISHING and self._over(signals=3) and self._workers:
             log.warning("Requests still ran %g s after the stop signal and were cut off.", settings.grace)
