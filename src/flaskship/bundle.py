@@ -108,6 +108,13 @@ class Golden:
     answer: Answer
     tolerance: float
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as `/predict` takes them; what is missing is None."""
+        listed = {name: column.tolist() for name, column in self.columns.items()}
+        whole = [dict(zip(listed, row, strict=True)) for row in zip(*listed.values(), strict=True)]
+        return [{name: None if value != value else value for name, value in row.items()} for row in whole]
+
     def check(self, predict: Callable[[Columns], Answer]) -> float:
         """The largest relative difference of `predict` from the original. Raises `CheckFailed` naming the worst row."""
         with np.errstate(all="ignore"):  # of the model's own arithmetic, as when they were recorded

@@ -39,6 +39,7 @@ MAKING = (
     "compiler",
     "deploy",
     "engine",
+    "footprint.py",
     "app.py",
     "make.py",
     "plan.py",

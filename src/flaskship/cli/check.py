@@ -13,7 +13,7 @@ import numpy as np
 from flaskship.cli import targets
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import CheckFailed, Unavailable, UsageError
-from flaskship.schema import Answer, Array, Columns, Signature
+from flaskship.schema import Answer, Array, Signature
 from flaskship.settings import Settings
 
 
@@ -33,16 +33,14 @@ def command(target: str, golden: str | None, **flags: Any) -> None:
     bundle = targets.bundled(golden if remote and golden else target, settings)
     rows = bundle.golden
     if remote:
-        worst = rows.check(lambda columns: _asked(target, columns, bundle.manifest.signature, settings))
+        worst = rows.check(lambda _: _asked(target, rows.rows, bundle.manifest.signature, settings))
     else:
         worst = rows.check(bundle.load(trust=settings.trust).predict)
     click.echo(f"{rows.answer.rows} golden rows: the same answers, largest difference {worst:.1e}")
 
 
-def _asked(url: str, columns: Columns, signature: Signature, settings: Settings) -> Answer:
-    """What the server at `url` answers to `POST /predict` for the rows of `columns`."""
-    listed = {name: column.tolist() for name, column in columns.items()}
-    rows = [dict(zip(listed, map(_null, row), strict=True)) for row in zip(*listed.values(), strict=True)]
+def _asked(url: str, rows: list[dict[str, Any]], signature: Signature, settings: Settings) -> Answer:
+    """What the server at `url` answers to `POST /predict` for `rows`."""
     request = urllib.request.Request(f"{url.rstrip('/')}/predict", json.dumps(rows).encode())
     request.add_header("Content-Type", "application/json")
     if settings.api_key:
@@ -58,10 +56,6 @@ def _asked(url: str, columns: Columns, signature: Signature, settings: Settings)
         raise Unavailable(f"No server answers at {url!r}: {getattr(error, 'reason', error)}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{url!r} gives no prediction for the golden rows: {error}.") from error
-
-
-def _null(value: Any) -> Any:
-    return None if value != value else value
 
 
 def _detail(error: urllib.error.HTTPError) -> str:
