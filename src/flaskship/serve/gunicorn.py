@@ -34,7 +34,7 @@ class Server:
 
     def drain(self) -> None:
         """Close each connection with its next answer."""
-        self._worker.cfg.set("keepalive", 0)
+        self._worker.max_keepalived = 0
 
     def stop(self) -> None:
         """Accept no more, answer what is in flight, return."""
