@@ -141,6 +141,7 @@ def _outputs(signature: Signature) -> str:
 
 def _fields(signature: Signature) -> Table:
     table = Table("Field", "Type", "Range or choices", "Default", title="Fields", title_justify="left", box=None)
+    table.columns[0].no_wrap = True
     for field in signature.inputs:
         kind = field.type.value + (" or null" if field.nullable else "")
         default = "" if field.default is None else str(field.default)
