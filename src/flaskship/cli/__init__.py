@@ -25,6 +25,15 @@ VERBS = {
     "push": "Send an image to a registry: only what it lacks.",
     "pull": "Fetch an image from a registry.",
     "login": "Keep the credentials of a registry, where Docker keeps them.",
+    "run": "Run an image, or a model, as a container.",
+    "ps": "Show the containers: URL, health, CPU and memory.",
+    "logs": "Show what a container wrote.",
+    "shell": "Open a shell in a container, where it has one.",
+    "stop": "Stop containers.",
+    "rm": "Remove containers.",
+    "images": "Show the images that were built or pulled here, and the engine's.",
+    "rmi": "Remove images.",
+    "prune": "Remove what is no longer used: stopped containers, images, layers.",
     "eject": "Write the project that gives the same image with `docker build`.",
 }
 

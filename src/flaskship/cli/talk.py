@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -30,6 +30,16 @@ def error(failure: FlaskshipError) -> None:
     if isinstance(failure, BadInput):
         for problem in failure.problems:
             stderr.print(f"  {escape(problem.at)}: {escape(problem.message)}")
+
+
+def listed(headers: Sequence[str], lines: Iterable[Sequence[str]], *, right: Collection[str] = ()) -> None:
+    """A table on stdout, a line each however narrow the terminal is; columns of numbers to the `right`."""
+    table = [headers, *lines]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        cells = zip(line, headers, widths, strict=True)
+        text = "  ".join(f"{cell:>{width}}" if head in right else f"{cell:<{width}}" for cell, head, width in cells)
+        stdout.print(escape(text.rstrip()), style="bold" if line is headers else None)
 
 
 def rows(title: str, pairs: Sequence[tuple[str, str]]) -> Table | Text:

@@ -15,9 +15,11 @@ from docker.errors import DockerException
 from flaskship.errors import EngineError
 from flaskship.settings import environment
 
+DOCKER = "/var/run/docker.sock"
 PODMAN = ("/run/podman/podman.sock", "podman/podman.sock")
 SECONDS = 600  # an engine unpacks what it is given before it answers
 MARK = "io.flaskship.version"  # the label of all images of ours, which their containers inherit
+RUN = "io.flaskship.run"  # the label of the containers that `flaskship run` made
 
 
 @contextmanager
@@ -44,6 +46,16 @@ def answers() -> bool:
         return False
 
 
+@contextmanager
+def reached() -> Iterator[docker.DockerClient | None]:
+    """As `connected`, or None where no engine answers."""
+    if not answers():
+        yield None
+        return
+    with connected() as client:
+        yield client
+
+
 def host() -> str:
     """The machine on which published ports answer: the engine's, where `DOCKER_HOST` names another one."""
     address = urlsplit(_environment().get("DOCKER_HOST", ""))
@@ -61,13 +73,20 @@ def reason(error: BaseException) -> str:
 
 
 def _absence(error: BaseException) -> str:
-    if "PermissionError" in str(error):
+    cause = error
+    while inner := cause.__cause__ or next((each for each in cause.args if isinstance(each, BaseException)), None):
+        cause = inner
+    place = _environment().get("DOCKER_HOST") or f"unix://{DOCKER}"
+    if isinstance(cause, PermissionError):
         return (
-            "Docker or Podman is here, but you may not use its socket. Join its group (sudo usermod -aG docker $USER)"
-            " and log in again, or run Podman without root (systemctl --user start podman.socket)."
+            f"An engine is here, but you may not use {place}. Join Docker's group (sudo usermod -aG docker $USER) and"
+            " log in again, or run Podman without root (systemctl --user start podman.socket)."
         )
+    if isinstance(cause, NameError) and place.startswith("ssh://"):  # the SDK names what it could not import
+        return f"{place} is reached through paramiko, which is not installed: pip install 'docker[ssh]'"
+    why = cause.strerror if isinstance(cause, OSError) and cause.strerror else reason(cause)
     return (
-        f"No Docker or Podman answers here ({reason(error)}). Install one (https://docs.docker.com/engine/install, or"
+        f"No Docker or Podman answers at {place} ({why}). Install one (https://docs.docker.com/engine/install, or"
         " apt-get install podman), start it (systemctl start docker, or podman.socket), or name another machine's in"
         " DOCKER_HOST. Building, pushing and `flaskship serve` need none."
     )
@@ -75,7 +94,7 @@ def _absence(error: BaseException) -> str:
 
 def _environment() -> dict[str, Any]:
     env = dict(environment())
-    if not env.get("DOCKER_HOST") and not Path("/var/run/docker.sock").exists():
+    if not env.get("DOCKER_HOST") and not Path(DOCKER).exists():
         rootless = Path(env.get("XDG_RUNTIME_DIR", "/nonexistent"))
         for place in (rootless / "docker.sock", Path(PODMAN[0]), rootless / PODMAN[1]):
             if place.exists():

@@ -10,6 +10,7 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.containers import Container
 from docker.models.images import Image as Theirs
 
 from flaskship.engine.connection import MARK, connected
@@ -53,13 +54,29 @@ def held(client: docker.DockerClient) -> list[Held]:
     return [Held.of(each) for each in client.images.list(filters={"label": MARK})]
 
 
+def unused(client: docker.DockerClient, without: Sequence[Container]) -> list[Held]:
+    """Those of which no container is made but `without`."""
+    gone = {each.id for each in without}
+    used = {each["ImageID"] for each in client.api.containers(all=True) if each["Id"] not in gone}
+    return [each for each in held(client) if each.id not in used]
+
+
+def fitting(image: Image) -> Image:
+    """Of an index, the image of this machine's platform."""
+    return next((each for each in image.images if Platform.here().fits(each.settings())), image)
+
+
+def ids(image: Image) -> tuple[str, ...]:
+    """What an engine that has the image may call it: Docker takes the config's digest, its containerd store another."""
+    one = fitting(image)
+    return (one.config.digest if one.config else "", one.digest, image.digest)
+
+
 def loaded(client: docker.DockerClient, image: Image, ref: Ref) -> tuple[str, Held]:
     """The image, in the engine under the name of `ref`, and that name; sent only where it is not there yet."""
     named = replace(ref, digest="", tag=ref.tag or image.digest[7:19])
-    one = _fitting(image)
-    known = {image.digest, one.digest, one.config.digest if one.config else ""}
     there = find(client, str(named))
-    if there is None or there.id not in known:
+    if there is None or there.id not in ids(image):
         publish(client, image, named)
         there = Held.of(client.images.get(str(named)))
     return str(named), there
@@ -107,7 +124,7 @@ class Engine:
 
 
 def publish(client: docker.DockerClient, image: Image, ref: Ref) -> None:
-    one = _fitting(image)
+    one = fitting(image)
     there = _known(client, one.settings()["rootfs"]["diff_ids"])
     try:
         _load(client, one, ref, frozenset(each.digest for each in one.layers[:there]))
@@ -115,10 +132,6 @@ def publish(client: docker.DockerClient, image: Image, ref: Ref) -> None:
         if not there:
             raise
         _load(client, one, ref, frozenset())  # an engine that wants every layer named to be there
-
-
-def _fitting(image: Image) -> Image:
-    return next((each for each in image.images if Platform.here().fits(each.settings())), image)
 
 
 def _known(client: docker.DockerClient, diff_ids: Sequence[str]) -> int:

@@ -106,9 +106,9 @@ class Layout:
 
     def save(self, image: Image, name: str, moved: Callable[[int], None] = lambda count: None) -> None:
         """Put an image here, with all that it names, under `name`."""
-        for blob in (*image.blobs, *(each.manifest for each in image.whole)):
-            self.put(blob, moved)
-        with self.locked():
+        with self.locked():  # against who removes blobs that no image needs
+            for blob in (*image.blobs, *(each.manifest for each in image.whole)):
+                self.put(blob, moved)
             entries = {key: each for key, each in self.named().items() if key != name}
             entries[name] = image.manifest.descriptor | {"annotations": {spec.REF_NAME: name}}
             self._rewrite(entries)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from flaskship.image import spec
 from flaskship.image.layout import Layout, beside
 from flaskship.image.ref import Ref
 from flaskship.image.spec import Image
+
+FRESH = 3600  # seconds
 
 
 class Store:
@@ -80,5 +83,45 @@ class Store:
             )
         return found
 
+    def images(self) -> dict[str, Image]:
+        """All that were built or pulled here, by their full names; without those that lack a part."""
+        found = {}
+        for name, descriptor in self.layout.named().items():
+            with suppress(ImageError):
+                found[name] = self._attached(self.layout.image(descriptor))
+        return found
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Forget images, and drop the parts that no other one needs. The bytes that are free now."""
+        known = self.images()
+        parts = {digest for name in names if name in known for digest in _digests(known[name])}
+        for name in names:
+            self.layout.remove(name)
+        return self.drop([self.layout.place(each) for each in parts])
+
+    def unneeded(self) -> list[Path]:
+        """The parts of no image that is named, if they have lain here for an hour: a build may be making newer ones."""
+        files = self.layout.place("sha256:").iterdir() if self.layout.place("sha256:").is_dir() else []
+        needed = self._needed()
+        return [each for each in files if each not in needed and each.stat().st_mtime < time.time() - FRESH]
+
+    def drop(self, parts: Iterable[Path]) -> int:
+        """Delete those of `parts` that no image needs. The bytes that are free now."""
+        freed = 0
+        with self.layout.locked():
+            needed = self._needed()
+            for each in parts:
+                if each not in needed and each.is_file():
+                    freed += each.stat().st_size
+                    each.unlink()
+        return freed
+
+    def _needed(self) -> set[Path]:
+        return {self.layout.place(digest) for image in self.images().values() for digest in _digests(image)}
+
     def _place(self, question: tuple[object, ...]) -> Path:
         return self.folder / "keys" / spec.sha256(spec.canonical([str(each) for each in question])).partition(":")[2]
+
+
+def _digests(image: Image) -> set[str]:
+    return {each.digest for each in image.blobs} | {each.digest for each in image.whole}
