@@ -6,17 +6,19 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
 import pytest
 import zoo
+from containers import DEADLINE
 from sklearn.linear_model import LinearRegression
 
 from flaskship import make
@@ -62,42 +64,35 @@ def bundles(tmp_path_factory: pytest.TempPathFactory, sales: Path, petrol: Path)
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     """Serves bundles in a process of their own: the server's address, with a slash."""
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[subprocess.Popen[str]] = []
+    readers: list[threading.Thread] = []
     log = tmp_path_factory.mktemp("server") / "log"
 
     def start(*bundles: Path) -> str:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [
-            sys.executable,
-            "-m",
-            "flaskship",
-            "serve",
-            *map(str, bundles),
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-        ]
+        command = [sys.executable, "-m", "flaskship", "serve", *map(str, bundles), "--port", "0", "--workers", "1"]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("FLASKSHIP_")}
-        with log.open("ab") as out:
-            made = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, env=clean)
+        made = subprocess.Popen(command, stderr=subprocess.PIPE, env=clean, text=True)
         running.append(made)
         assert made.stderr
-        for line in made.stderr:
-            if b"Serving" in line:
-                break
-        address = f"http://127.0.0.1:{port}/"
-        assert urllib.request.urlopen(f"{address}readyz", timeout=30).status == 200
+        address = next(line.split()[-1] for line in made.stderr if line.startswith("Serving ")) + "/"
+        assert urllib.request.urlopen(f"{address}readyz", timeout=DEADLINE).status == 200
+        readers.append(threading.Thread(target=keep, args=(made.stderr,)))
+        readers[-1].start()
         return address
+
+    def keep(said: TextIO) -> None:
+        """Its further words go to a file, as a pipe that nobody reads would stop it once it is full."""
+        with said, log.open("a") as file:
+            shutil.copyfileobj(said, file)
 
     yield start
     for each in running:
         each.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            each.communicate(timeout=15)
+            each.wait(DEADLINE)
         each.kill()
+    for each in readers:
+        each.join()
 
 
 @pytest.fixture(scope="session")
@@ -110,9 +105,16 @@ def site(serve, bundles) -> str:
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
+        sync_api.expect.set_options(timeout=DEADLINE * 1000)
+        made = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS, timeout=DEADLINE * 1000)
         yield made
         made.close()
+
+
+@pytest.fixture
+def expect(browser) -> Callable[..., object]:
+    """Playwright's assertions, which wait until they are true."""
+    return pytest.importorskip("playwright.sync_api").expect
 
 
 class Watched:
@@ -147,7 +149,7 @@ def visit(browser, site, watched) -> Iterator[Callable[..., object]]:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(DEADLINE * 1000)
         contexts.append(context)
         page = context.new_page()
         watched.follow(page)
