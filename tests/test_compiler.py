@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
+from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from flaskship import artifact, compiler
@@ -252,6 +253,13 @@ def test_an_estimator_without_a_graph_is_named(blobs):
     features, _ = blobs
     own = FunctionTransformer(np.sinc)
     assert "'sinc'" in refused(make_pipeline(own, Ridge()).fit(features, features[:, 0])).reason
+
+
+def test_a_value_whose_square_overflows_is_as_far_away_as_for_the_original(blobs):
+    features, _ = blobs
+    _, model, made = compiled(SVR().fit(features, features[:, 0]))
+    rows = columns(model, [[1.7e308] * 5, [-1e200, 0, 0, 0, 0]])
+    assert made.predict(rows).values[0].tolist() == model.predict(rows).values[0].tolist()
 
 
 def test_one_that_is_slower_is_refused():

@@ -15,8 +15,9 @@ ACTIVATIONS: Final = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 
 
 def squared_distances(graph: Graph, matrix: str, points: Array) -> str:
-    """(N, points): |x|² - 2 x·p + |p|², not below 0."""
+    """(N, points): |x|² - 2 x·p + |p|², not below 0; of x beyond 1e150 as at that, since a square would overflow."""
     points = np.asarray(points, np.float64)
+    matrix = graph.op("Clip", matrix, graph.constant(-1e150), graph.constant(1e150))
     own = graph.op("ReduceSumSquare", matrix, graph.constant(ROWS), keepdims=1)
     crossed = product(graph, matrix, -2.0 * points, (points**2).sum(axis=1))
     return graph.op("Max", graph.op("Add", crossed, own), graph.constant(0.0))
