@@ -27,6 +27,16 @@ def test_equal_models_are_drawn_equally_whatever_was_drawn_before():
     assert drawing.of(make_pipeline(FunctionTransformer(lambda rows: rows), LogisticRegression())) == first
 
 
+def test_equal_models_are_drawn_equally_where_a_long_name_is_cut():
+    def a_function_with_a_name_too_long_to_be_shown(rows):
+        return rows
+
+    first = a_function_with_a_name_too_long_to_be_shown
+    second = type(first)(first.__code__, {}, first.__name__)
+    second.__qualname__ = first.__qualname__
+    assert drawing.of(FunctionTransformer(first)) == drawing.of(FunctionTransformer(second))
+
+
 def test_an_estimator_that_cannot_be_drawn_has_no_drawing():
     class Forgetful(BaseEstimator):
         def __init__(self, depth=1):

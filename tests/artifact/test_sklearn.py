@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import joblib
 import numpy as np
@@ -437,3 +438,16 @@ def test_a_vectoriser_that_opens_the_files_that_callers_name_is_refused(kind, wa
     fitted.steps[0][1].input = way
     with pytest.raises(NotRecognised, match="names of files"):
         wrapped(fitted)
+
+
+def test_a_model_that_holds_a_module_is_not_searched_through_it():
+    class Trap:
+        @property
+        def __dict__(self):
+            raise RuntimeError("the whole interpreter is being searched")
+
+    held = ModuleType("held")
+    held.trap = Trap()
+    model = LinearRegression().fit(ROWS, BOUGHT)
+    model.library_ = held
+    assert wrapped(model).predict({"age": np.array([20.0]), "pages": np.array([1.0])}).rows == 1

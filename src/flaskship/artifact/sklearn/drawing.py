@@ -11,7 +11,7 @@ from sklearn.utils import estimator_html_repr
 SCRIPTS = re.compile(r"<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
 ACTIVE = re.compile(r"""\s(?:on\w+|href)\s*=\s*(?:"[^"]*"|'[^']*')""", re.IGNORECASE)  # no text has bare quotes
 IDS = re.compile(r"sk-(?:container|estimator)-id-[\w-]+")
-ADDRESSES = re.compile(r" at 0x[0-9a-fA-F]+")
+ADDRESSES = re.compile(r"(?: at 0x|\.\.\.[at 0]*x?)[0-9a-fA-F]+(?=&gt;|>)")  # a long repr is cut in its middle
 STYLE = (
     "<style>.copy-paste-icon, .sk-estimator-doc-link { display: none !important; }</style>"  # need script or network
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def _model(composed: compose.Composed, sniffed: Sniffed) -> SklearnModel:
 
 def _opens_files(value: Any, seen: set[int]) -> bool:
     """Whether a vectoriser somewhere in `value` takes its texts for the names of files."""
-    if id(value) in seen or isinstance(value, str | bytes | int | float | np.generic):
+    if id(value) in seen or isinstance(value, str | bytes | int | float | np.generic | type | ModuleType):
         return False
     seen.add(id(value))
     if isinstance(value, CountVectorizer | HashingVectorizer) and value.input != "content":
