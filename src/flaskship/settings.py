@@ -63,7 +63,7 @@ class Settings:
     )
     max_batch: int = _setting(0, "Most rows put through the model at once for several callers; 0 chooses.")
     max_queue: int = _setting(256, "Requests that may wait for a busy model; one more is answered 429.")
-    api_key: str = _setting("", "When set, every route but health asks for it (Authorization: Bearer, or X-API-Key).")
+    api_key: str = _setting("", "When set, every route but health asks for it: as Bearer, X-API-Key or password.")
     access_log: bool = _setting(False, "Write one line a request to stderr.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "How much is logged.")
     base: str = _setting("auto", "What an image stands on: a reference, FILE.tar, oci:DIR, engine:NAME, or auto.")

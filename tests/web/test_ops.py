@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
 import json
 import threading
 
 import pytest
+from containers import DEADLINE
 
 from flaskship import web
 from flaskship.settings import Settings
@@ -154,16 +156,27 @@ def test_a_model_that_failed_says_why(subject):
     assert (answer.status_code, "Golden row 3" in answer.json["detail"]) == (503, True)
 
 
-@pytest.mark.parametrize("headers", [{"Authorization": "Bearer s3cret"}, {"X-API-Key": "s3cret"}])
+def basic(text: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
+
+KEYS = [{"Authorization": "Bearer s3cret"}, {"X-API-Key": "s3cret"}, basic(":s3cret"), basic("anyone:s3cret")]
+NO_KEYS = [{"X-API-Key": "s3cres"}, {"X-API-Key": "é"}, {"Authorization": "Basic s3cret"}, {"Authorization": "Basic ü"}]
+NO_KEYS += [basic("s3cret"), basic("s3cret:"), {"Authorization": "Bearer"}, {"Authorization": ""}]
+
+
+@pytest.mark.parametrize("headers", KEYS)
 def test_with_a_key_all_but_health_asks_for_it(subject, row, headers):
     client = web.create_app([subject], Settings(api_key="s3cret")).test_client()
     for path in ("/", "/predict", "/metrics", "/openapi.json", "/v2", "/assets/style.css", "/nowhere"):
         refused = client.get(path)
-        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+        asked = refused.headers.getlist("WWW-Authenticate")
+        assert (refused.status_code, asked[0]) == (401, "Bearer")
+        assert asked[1:] == ['Basic realm="The key is the password", charset=UTF-8']
     for path in HEALTH:
         assert client.get(path).status_code == 200
     assert client.post("/predict", json=row, headers=headers).status_code == 200
-    for wrong in ({"X-API-Key": "s3cres"}, {"Authorization": "Basic s3cret"}, {"X-API-Key": "é"}):
+    for wrong in NO_KEYS:
         assert client.post("/predict", json=row, headers=wrong).status_code == 401
 
 
@@ -175,7 +188,7 @@ class Gate:
 
     def __call__(self, columns):
         self.entered.release()
-        assert self.open.wait(10)
+        assert self.open.wait(DEADLINE)
         return self.predictor(columns)
 
     def warnings(self, columns):
@@ -194,7 +207,7 @@ def test_one_request_more_than_may_wait_is_told_to_come_back(subject, row):
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert gate.entered.acquire(timeout=10)
+        assert gate.entered.acquire(timeout=DEADLINE)
     refused = app.test_client().post("/predict", json=row)
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
     assert app.test_client().get("/livez").status_code == 200

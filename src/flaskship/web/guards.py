@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -18,17 +19,30 @@ Guard: TypeAlias = Callable[[Environ], None]
 
 
 def key(secret: str) -> tuple[Guard, ...]:
-    """One that asks for `Authorization: Bearer SECRET` or `X-API-Key: SECRET`; none where there is no secret."""
+    """One that asks for the key, with a challenge at which browsers ask their user; none where there is no secret."""
     wanted = secret.encode()
+    basic = WWWAuthenticate("basic", {"realm": "The key is the password", "charset": "UTF-8"})
 
     def guard(environ: Environ) -> None:
-        scheme, _, bearer = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        given = bearer.strip() if scheme.lower() == "bearer" else environ.get("HTTP_X_API_KEY", "")
-        if not hmac.compare_digest(given.encode("latin-1", "replace"), wanted):
-            text = "This server asks for its key, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
-            raise Unauthorized(text, www_authenticate=WWWAuthenticate("bearer"))
+        if not hmac.compare_digest(given(environ), wanted):
+            text = "This server asks for its key, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY', or as a password."
+            raise Unauthorized(text, www_authenticate=(WWWAuthenticate("bearer"), basic))
 
     return (guard,) if secret else ()
+
+
+def given(environ: Environ) -> bytes:
+    """The key that a request brings: as `Bearer`, as the password of `Basic` (RFC 7617), or as `X-API-Key`."""
+    scheme, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return bytes(text.strip(), "latin-1", "replace")
+        case "basic":
+            try:
+                return base64.b64decode(text).partition(b":")[2]
+            except ValueError:
+                return b""
+    return bytes(environ.get("HTTP_X_API_KEY", ""), "latin-1", "replace")
 
 
 def loaded(subjects: Sequence[Subject]) -> tuple[Guard, ...]:

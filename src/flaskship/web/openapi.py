@@ -63,8 +63,9 @@ def document(subject: Subject, *, secured: bool) -> Schema:
         made["components"]["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "password": {"type": "http", "scheme": "basic", "description": "The key as the password of any user."},
         }
-        made["security"] = [{"bearer": []}, {"header": []}]
+        made["security"] = [{"bearer": []}, {"header": []}, {"password": []}]
     return made
 
 
