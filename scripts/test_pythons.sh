@@ -17,7 +17,7 @@ for version in ${*:-3.11 3.12 3.13 3.14}; do
     fi
     echo "== Python $version: $python"
     home=.venvs/$version
-    [ -x "$home/bin/python" ] || uv venv --quiet --python "$python" "$home"
+    [ -x "$home/bin/python" ] || uv venv --quiet --seed --python "$python" "$home"
     uv pip install --quiet --python "$home/bin/python" --compile-bytecode --editable '.[dev]' &&
         PATH="$PWD/$home/bin:$PATH" scripts/indexes.sh "$home/bin/python" -m pytest -q || failed="$failed $version"
 done

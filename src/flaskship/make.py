@@ -16,6 +16,7 @@ from flaskship.artifact.model import Model, refined
 from flaskship.bundle import DIAGRAM, Bundle, Compilation, Manifest, Report, Source
 from flaskship.compiler.parity import answered, seconds
 from flaskship.errors import FlaskshipError, PredictionFailed, UsageError
+from flaskship.plan import NUMPY
 from flaskship.sample import Sample
 from flaskship.schema import Answer, Columns, Signature
 from flaskship.settings import Settings
@@ -122,10 +123,17 @@ def _served(model: Model, target: Path, sample: Sample | None, settings: Setting
         content=result.content,
         compilation=Compilation(compiled=True, runtime=result.form.value, **found),
         report=Report(original=result.seconds_original, served=result.seconds_compiled),
-        requirements=tuple(
-            f"{name}=={importlib.metadata.version(name)}" for name in dict.fromkeys(("numpy", result.form.value))
-        ),
+        requirements=_runtime(result.form),
     )
+
+
+def _runtime(form: compiler.Form) -> tuple[str, ...]:
+    """What a compiled model needs: the ONNX Runtime that it was compared with; with NumPy any answers alike.
+
+    The image's Python may be older than this one, and have another NumPy.
+    """
+    pinned = f"onnxruntime=={importlib.metadata.version('onnxruntime')}"
+    return (NUMPY, pinned) if form is compiler.Form.GRAPH else (NUMPY,)
 
 
 def _unwanted(model: Model, settings: Settings) -> str:

@@ -25,11 +25,12 @@ USER = 65532  # nobody in particular; any other user works too
 PORT = 8000
 OLDEST = (3, 11)  # the Python that Flaskship runs on
 PACKAGE = Path(__file__).parent
+NUMPY = "numpy>=1.26"
 SERVING = (
     "flask>=3.0",
     "granian>=2.8,<2.9",
     "msgspec>=0.19",
-    "numpy>=1.26",
+    NUMPY,
     "prometheus-client>=0.21",
 )
 GUNICORN = "gunicorn>=23"

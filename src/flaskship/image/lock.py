@@ -161,6 +161,10 @@ def _refused(said: str, where: Where) -> FlaskshipError:
     reason = " ".join(line.strip() for line in said.splitlines() if line.strip())
     if re.search(r"No space left|os error 28", reason):
         return ImageError(f"Cannot fetch the packages: No space left on device. uv says: {reason}")
+    if "does not satisfy Python" in reason:
+        reason += (
+            f" Take a base with the Python that builds: --base python:{sys.version_info[0]}.{sys.version_info[1]}-slim."
+        )
     able = "" if where.here or "wheels" not in reason else " Build on such a machine, or take another version."
     return NoWheel(f"The packages cannot be had for Python {where.python} on {where.platform}: {reason}{able}")
 
