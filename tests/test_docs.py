@@ -15,13 +15,13 @@ import runpy
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from containers import free_port
 
 from flaskship import errors
 from flaskship.settings import Settings, variable
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = runpy.run_path(str(ROOT / "scripts" / "reference.py"))
 DECIMAL = re.compile(r"\d+\.\d{7,}(?:e-?\d+)?")
 VARYING = re.compile(r"\d[\d.,]*(?= (µs|× faster|rows tried))|(?<=scikit-learn )\d[\d.]*|(?<=difference )\d[\d.e+-]*")
-SECONDS = 90  # for a command, or until a server is ready
+SECONDS = 300  # for a command, or until a server is ready
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,9 +118,7 @@ class Shell:
     """Runs a page's commands in `folder`, with this environment's programs first on the path."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = str(free.getsockname()[1])
+        self.port = str(free_port())
         self.folder, self.servers = folder, list[subprocess.Popen[bytes]]()
         clean = {name: value for name, value in os.environ.items() if not name.startswith("FLASKSHIP_")}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -134,9 +132,9 @@ class Shell:
 
     def run(self, command: str) -> str:
         """What `command` prints. Fails where it fails, unless it says why in a sentence of ours."""
-        text = command.replace("8000", self.port)
+        text = command.replace(":8000", f":{self.port}")
         if text.startswith("flaskship serve"):
-            return self.serve(text).replace(self.port, "8000")
+            return self.serve(text).replace(f":{self.port}", ":8000")
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {text}"],
             cwd=self.folder,
@@ -146,7 +144,7 @@ class Shell:
             stdin=subprocess.DEVNULL,
             timeout=SECONDS,
         )
-        return done.stdout.decode().replace(self.port, "8000")
+        return done.stdout.decode().replace(f":{self.port}", ":8000")
 
     def serve(self, text: str) -> str:
         """Starts a server in place of the last, and gives what it says until it is ready."""

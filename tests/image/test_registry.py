@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from containers import DEADLINE
 
 from flaskship.errors import DigestMismatch, LoginRefused, RegistryError
 from flaskship.image import spec
@@ -199,7 +200,7 @@ def test_an_sbom_is_found_by_its_subject(registry: str, image: MakeImage) -> Non
         at(registry).publish(replace(subject, attached=(sbom,)), ref)
     tag = subject.digest.replace(":", "-")
     with requests.get(
-        f"http://{registry}/v2/me/attached/manifests/{tag}", headers={"Accept": spec.INDEX}, timeout=10
+        f"http://{registry}/v2/me/attached/manifests/{tag}", headers={"Accept": spec.INDEX}, timeout=DEADLINE
     ) as response:
         listed = response.json()["manifests"]
     assert [each["digest"] for each in listed] == [sbom.digest]

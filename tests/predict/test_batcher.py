@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from containers import DEADLINE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ class Gate:
     def __call__(self, columns: Columns) -> Answer:
         self.given.append(columns["x"].ravel().tolist())
         self.begun.release()
-        assert self.go.acquire(timeout=10)
+        assert self.go.acquire(timeout=DEADLINE)
         return double(columns)
 
 
@@ -62,7 +63,7 @@ class Queued:
     def add(self, columns: Columns) -> Future[Answer]:
         """Returns when the caller is in the queue."""
         future = self.pool.submit(self.batcher, columns)
-        assert self.queue.came.acquire(timeout=10)
+        assert self.queue.came.acquire(timeout=DEADLINE)
         return future
 
 
@@ -90,11 +91,11 @@ def test_what_waits_is_joined_and_everyone_gets_the_own_slice():
     batcher = Batcher(gate, observe=lambda *call: seen.append(call[:2]))
     callers = Queued(batcher)
     first = callers.pool.submit(batcher, rows(1))
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     others = [callers.add(rows(2, 3)), callers.add(rows(4)), callers.add(rows(5, 6, 7))]
     gate.go.release(2)
-    assert first.result(10).values[0].tolist() == [2]
-    assert [other.result(10).values[0].tolist() for other in others] == [[4, 6], [8], [10, 12, 14]]
+    assert first.result(DEADLINE).values[0].tolist() == [2]
+    assert [other.result(DEADLINE).values[0].tolist() for other in others] == [[4, 6], [8], [10, 12, 14]]
     assert [other.result().probabilities.shape for other in others] == [(2, 2), (1, 2), (3, 2)]
     assert others[2].result().score.tolist() == [5, 6, 7]
     assert gate.given == [[1], [2, 3, 4, 5, 6, 7]]
@@ -107,10 +108,10 @@ def test_a_batch_takes_no_more_rows_than_allowed_and_first_come_are_first_served
     batcher = Batcher(gate, max_batch=4)
     callers = Queued(batcher)
     futures = [callers.pool.submit(batcher, rows(0))]
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     futures += [callers.add(rows(*values)) for values in ([1, 2], [3, 4], [5, 6, 7], [8], [9] * 6, [10])]
     gate.go.release(5)
-    assert [len(future.result(10).values[0]) for future in futures] == [1, 2, 2, 3, 1, 6, 1]
+    assert [len(future.result(DEADLINE).values[0]) for future in futures] == [1, 2, 2, 3, 1, 6, 1]
     assert gate.given == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9] * 6, [10]]
 
 
@@ -119,10 +120,10 @@ def test_tensors_of_different_shapes_are_never_joined():
     batcher = Batcher(gate)
     callers = Queued(batcher)
     futures = [callers.pool.submit(batcher, {"x": np.zeros((1, 2))})]
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     futures += [callers.add({"x": np.full(shape, 1.0)}) for shape in ((1, 2), (1, 3), (1, 2))]
     gate.go.release(4)
-    assert [future.result(10).values[0].shape for future in futures] == [(1, 2), (1, 2), (1, 3), (1, 2)]
+    assert [future.result(DEADLINE).values[0].shape for future in futures] == [(1, 2), (1, 2), (1, 3), (1, 2)]
     assert list(map(len, gate.given)) == [2, 2, 3, 2]
 
 
@@ -144,11 +145,11 @@ def test_others_have_their_turn_between_the_parts_of_a_large_request():
     batcher = Batcher(gate, max_batch=2, max_alone=2)
     callers = Queued(batcher)
     large = callers.pool.submit(batcher, rows(1, 2, 3, 4))
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     small = callers.add(rows(9))
     gate.go.release(3)
-    assert small.result(10).values[0].tolist() == [18]
-    assert large.result(10).values[0].tolist() == [2, 4, 6, 8]
+    assert small.result(DEADLINE).values[0].tolist() == [18]
+    assert large.result(DEADLINE).values[0].tolist() == [2, 4, 6, 8]
     assert gate.given == [[1, 2], [9], [3, 4]]
 
 
@@ -164,14 +165,14 @@ def test_only_the_culprit_of_a_failing_batch_gets_the_error():
     batcher = Batcher(model)
     callers = Queued(batcher)
     first = callers.pool.submit(batcher, rows(0))
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     futures = [callers.add(rows(value)) for value in (1, 13, 3)]
     gate.go.release(5)
-    assert first.result(10).values[0].tolist() == [0]
-    assert futures[0].result(10).values[0].tolist() == [2]
+    assert first.result(DEADLINE).values[0].tolist() == [0]
+    assert futures[0].result(DEADLINE).values[0].tolist() == [2]
     with pytest.raises(BadInput, match="thirteen"):
-        futures[1].result(10)
-    assert futures[2].result(10).values[0].tolist() == [6]
+        futures[1].result(DEADLINE)
+    assert futures[2].result(DEADLINE).values[0].tolist() == [6]
     assert gate.given == [[0], [1, 13, 3], [1], [13], [3]]
 
 
@@ -185,25 +186,25 @@ def test_a_full_queue_refuses_and_serves_on():
     batcher = Batcher(gate, max_queue=1)
     callers = Queued(batcher)
     first = callers.pool.submit(batcher, rows(1))
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     second = callers.add(rows(2))
     with pytest.raises(Overloaded, match="1 requests are waiting already") as caught:
         batcher(rows(3))
     assert (caught.value.status, caught.value.retry_after) == (429, 1)
     gate.go.release(3)
-    assert [first.result(10).rows, second.result(10).rows, batcher(rows(4)).rows] == [1, 1, 1]
+    assert [first.result(DEADLINE).rows, second.result(DEADLINE).rows, batcher(rows(4)).rows] == [1, 1, 1]
 
 
 def test_who_has_waited_too_long_goes_and_leaves_nothing_behind():
     gate = Gate()
     batcher = Batcher(gate, timeout=0.01)
     first = ThreadPoolExecutor(1).submit(batcher, rows(1))
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     with pytest.raises(Overloaded, match=r"No answer within 0\.01 s"):
         batcher(rows(2))
     assert batcher.waiting == 0
     gate.go.release(2)
-    assert first.result(10).rows == 1
+    assert first.result(DEADLINE).rows == 1
     assert batcher(rows(3)).values[0].tolist() == [6]
     assert gate.given == [[1], [3]]
 
@@ -220,13 +221,13 @@ def test_a_dying_leader_leaves_its_followers_to_the_next():
     batcher = Batcher(model)
     callers = Queued(batcher)
     first = callers.pool.submit(batcher, rows(0))
-    assert gate.begun.acquire(timeout=10)
+    assert gate.begun.acquire(timeout=DEADLINE)
     futures = [callers.add(rows(value)) for value in (13, 1, 2)]
     gate.go.release(10)
-    assert first.result(10).rows == 1
+    assert first.result(DEADLINE).rows == 1
     with pytest.raises(SystemExit):
-        futures[0].result(10)
-    assert [future.result(10).values[0].tolist() for future in futures[1:]] == [[2], [4]]
+        futures[0].result(DEADLINE)
+    assert [future.result(DEADLINE).values[0].tolist() for future in futures[1:]] == [[2], [4]]
     assert gate.given == [[0], [13, 1, 2], [1, 2]]
     assert batcher(rows(5)).values[0].tolist() == [10]
 
@@ -246,7 +247,7 @@ def test_thousands_of_callers_each_get_their_own_answer(often_switching, options
 
     with ThreadPoolExecutor(24) as pool:
         for done in [pool.submit(many, thread) for thread in range(24)]:
-            done.result(60)
+            done.result(DEADLINE)
     assert batcher.waiting == 0
     assert not refused or "timeout" in options
     assert batcher(rows(1)).values[0].tolist() == [2]  # nobody is left believing that the model is busy
@@ -272,7 +273,7 @@ def test_failures_among_thousands_hit_only_their_own_callers(often_switching):
 
     with ThreadPoolExecutor(16) as pool:
         for done in [pool.submit(many, thread) for thread in range(16)]:
-            done.result(60)
+            done.result(DEADLINE)
 
 
 @settings(deadline=None, max_examples=30)

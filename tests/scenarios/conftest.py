@@ -78,6 +78,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def sales(sales: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sales example's files, in a folder of these tests' own: builds leave locks beside the model."""
+    return shutil.copytree(sales, tmp_path_factory.mktemp("scenarios") / "sales")
+
+
+@pytest.fixture(scope="session")
 def image(cache: Path, sales: Path, debian: Path) -> str:
     """The sales example as an image in the cache: its reference with digest."""
     return build(sales, debian, "-t", "me/sales:1.0")

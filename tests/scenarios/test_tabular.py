@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from containers import DEADLINE
 
 from flaskship.cli import run
 
@@ -38,7 +39,7 @@ def server(folder: Path, *arguments: str) -> Iterator[str]:
         yield said[-1].split()[-1]
     finally:
         process.terminate()
-        _, rest = process.communicate(timeout=30)
+        _, rest = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
 
@@ -60,7 +61,7 @@ def customers(sales) -> pd.DataFrame:
 
 
 def test_one_customer_by_query_is_answered_as_by_scikit_learn(address, model):
-    answer = requests.get(f"{address}/predict?age=45&new_user=0&total_pages_visited=5", timeout=10).json()
+    answer = requests.get(f"{address}/predict?age=45&new_user=0&total_pages_visited=5", timeout=DEADLINE).json()
     row = pd.DataFrame([[45, 0, 5]], columns=FIELDS)
     assert answer["prediction"] == model.predict(row)[0]
     assert list(answer["probabilities"].values()) == pytest.approx(model.predict_proba(row)[0], rel=1e-6)
@@ -69,8 +70,8 @@ def test_one_customer_by_query_is_answered_as_by_scikit_learn(address, model):
 
 def test_an_object_and_an_array_are_answered_as_by_scikit_learn(address, model, customers):
     rows = customers.head(200).to_dict("records")
-    one = requests.post(f"{address}/predict", json=rows[0], timeout=10).json()
-    many = requests.post(f"{address}/predict", json=rows, timeout=10).json()["predictions"]
+    one = requests.post(f"{address}/predict", json=rows[0], timeout=DEADLINE).json()
+    many = requests.post(f"{address}/predict", json=rows, timeout=DEADLINE).json()["predictions"]
     assert one == many[0]
     assert [each["prediction"] for each in many] == model.predict(customers.head(200)).tolist()
     found = np.array([list(each["probabilities"].values()) for each in many])
@@ -80,17 +81,19 @@ def test_an_object_and_an_array_are_answered_as_by_scikit_learn(address, model, 
 def test_a_file_of_fifty_is_answered_as_by_scikit_learn(address, model, sales):
     path = sales / "online_sales_unlabelled.csv"
     with path.open("rb") as file:
-        answer = requests.post(f"{address}/predict_file", files={"file": file}, timeout=10).json()
+        answer = requests.post(f"{address}/predict_file", files={"file": file}, timeout=DEADLINE).json()
     assert answer == {"rows": 50, "predictions": model.predict(pd.read_csv(path)).tolist()}
 
 
 def test_all_316_200_rows_are_answered_as_by_scikit_learn(address, model, customers, sales):
     content = (sales / "online_sales.csv").read_bytes()
-    answer = requests.post(f"{address}/predict_file", files={"file": ("a.csv", content)}, timeout=60).json()
+    answer = requests.post(f"{address}/predict_file", files={"file": ("a.csv", content)}, timeout=DEADLINE).json()
     assert answer["rows"] == 316_200
     assert answer["predictions"] == model.predict(customers).tolist()
     accept = {"Accept": "text/csv"}
-    text = requests.post(f"{address}/predict_file", files={"file": ("a.csv", content)}, headers=accept, timeout=60).text
+    text = requests.post(
+        f"{address}/predict_file", files={"file": ("a.csv", content)}, headers=accept, timeout=DEADLINE
+    ).text
     table = pd.read_csv(io.StringIO(text))
     assert list(table) == [*FIELDS, "converted", "prediction", "probability_0", "probability_1"]
     np.testing.assert_allclose(table[["probability_0", "probability_1"]], model.predict_proba(customers), rtol=1e-6)
@@ -101,7 +104,7 @@ def test_all_316_200_rows_are_answered_as_by_scikit_learn(address, model, custom
 @pytest.mark.needs("curl")
 def test_curl_does_what_the_documentation_shows(address, sales):
     def curl(*arguments: str) -> dict[str, object]:
-        done = subprocess.run(["curl", "-sf", *arguments], cwd=sales, capture_output=True, check=True, timeout=30)
+        done = subprocess.run(["curl", "-sf", *arguments], cwd=sales, capture_output=True, check=True, timeout=DEADLINE)
         return json.loads(done.stdout)
 
     assert curl(f"{address}/predict?age=45&new_user=0&total_pages_visited=5")["prediction"] == 0
@@ -129,11 +132,11 @@ def test_check_finds_a_server_with_another_model(address, sales, tmp_path, monke
 
 
 def test_the_pages_of_the_api_answer(address):
-    assert "swagger" in requests.get(f"{address}/apidocs", timeout=10).text.lower()
-    assert requests.get(f"{address}/openapi.json", timeout=10).json()["openapi"].startswith("3.1")
+    assert "swagger" in requests.get(f"{address}/apidocs", timeout=DEADLINE).text.lower()
+    assert requests.get(f"{address}/openapi.json", timeout=DEADLINE).json()["openapi"].startswith("3.1")
     for path in ("livez", "readyz", "healthz", "ping"):
-        assert requests.get(f"{address}/{path}", timeout=10).status_code == 200
-    assert "flaskship_requests_total" in requests.get(f"{address}/metrics", timeout=10).text
+        assert requests.get(f"{address}/{path}", timeout=DEADLINE).status_code == 200
+    assert "flaskship_requests_total" in requests.get(f"{address}/metrics", timeout=DEADLINE).text
 
 
 def raw(petrol: Path) -> dict[str, float]:
@@ -145,7 +148,7 @@ def raw(petrol: Path) -> dict[str, float]:
 def test_a_forest_trained_on_scaled_columns_is_told_that_it_gets_raw_ones(petrol, sample, way, monkeypatch, capfd):
     monkeypatch.chdir(petrol)
     with server(petrol, "petrol_scaled.joblib", *sample, way) as url:
-        answer = requests.post(f"{url}/predict", json=[list(raw(petrol).values())], timeout=10).json()
+        answer = requests.post(f"{url}/predict", json=[list(raw(petrol).values())], timeout=DEADLINE).json()
     assert any("trained on scaled columns" in warning for warning in answer["warnings"])
     assert run(["inspect", "petrol_scaled.joblib", *sample, way]) == 0
     assert "scaler" in capfd.readouterr().out
@@ -154,8 +157,8 @@ def test_a_forest_trained_on_scaled_columns_is_told_that_it_gets_raw_ones(petrol
 @pytest.mark.parametrize("name", ["petrol", "petrol_pipeline"])
 def test_a_forest_that_gets_what_it_was_trained_on_is_told_nothing(petrol, name, capfd):
     with server(petrol, f"{name}.joblib", "--sample", "petrol.csv", "--target-column", "Petrol_Consumption") as url:
-        answer = requests.post(f"{url}/predict", json=raw(petrol), timeout=10).json()
-        page = requests.get(url, timeout=10).text
+        answer = requests.post(f"{url}/predict", json=raw(petrol), timeout=DEADLINE).json()
+        page = requests.get(url, timeout=DEADLINE).text
     assert set(answer) == {"prediction"}
     expected = joblib.load(petrol / f"{name}.joblib").predict(pd.DataFrame([raw(petrol)]))[0]
     assert answer["prediction"] == pytest.approx(expected, rel=1e-6)
@@ -166,16 +169,16 @@ def test_a_forest_that_gets_what_it_was_trained_on_is_told_nothing(petrol, name,
 
 def test_two_models_stand_side_by_side(sales, petrol):
     with server(sales, "sales.joblib", f"fuel={petrol / 'petrol_pipeline.joblib'}") as url:
-        assert requests.get(f"{url}/sales/predict?age=45&new_user=0&total_pages_visited=5", timeout=10).json()
-        assert requests.post(f"{url}/fuel/predict", json=raw(petrol), timeout=10).json()["prediction"] > 300
-        assert "fuel" in requests.get(url, timeout=10).text
-        assert requests.get(f"{url}/predict?age=45", timeout=10).status_code == 404
+        assert requests.get(f"{url}/sales/predict?age=45&new_user=0&total_pages_visited=5", timeout=DEADLINE).json()
+        assert requests.post(f"{url}/fuel/predict", json=raw(petrol), timeout=DEADLINE).json()["prediction"] > 300
+        assert "fuel" in requests.get(url, timeout=DEADLINE).text
+        assert requests.get(f"{url}/predict?age=45", timeout=DEADLINE).status_code == 404
 
 
 def test_a_model_that_cannot_be_served_is_told_at_start(tmp_path):
     (tmp_path / "broken.joblib").write_bytes(b"\x80\x04no pickle at all")
     command = [sys.executable, "-m", "flaskship", "serve", "broken.joblib", "--port", "0"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 3
     assert "broken.joblib" in done.stderr
     assert "Traceback" not in done.stderr
