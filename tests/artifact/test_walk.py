@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -15,7 +15,6 @@ from flaskship.artifact import pickles
 from flaskship.errors import FlaskshipError
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=300))
 def test_random_bytes_raise_nothing_but_our_errors(tmp_path_factory, data):
     _only_our_errors(tmp_path_factory.getbasetemp() / "random.pkl", b"\x80\x04" + data)
@@ -24,7 +23,6 @@ def test_random_bytes_raise_nothing_but_our_errors(tmp_path_factory, data):
 VALID = pickle.dumps([LogisticRegression(), np.arange(3.0), {"a": (1, "b", None)}, {1, 2}], 4)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=6), st.booleans())
 def test_a_mutated_pickle_raises_nothing_but_our_errors(tmp_path_factory, changes, insert):
     data = bytearray(VALID)

@@ -276,7 +276,7 @@ def test_failures_among_thousands_hit_only_their_own_callers(often_switching):
             done.result(DEADLINE)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.integers(-100, 100), min_size=1, max_size=9), min_size=1, max_size=12), st.integers(1, 5))
 def test_any_mix_of_requests_is_answered_row_by_row(requests, size):
     batcher = Batcher(double, max_batch=size, max_alone=size + 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flaskship import web
 from flaskship.settings import Settings
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+ANY = settings(suppress_health_check=list(HealthCheck))
 ROW = {"age": 45, "new_user": True, "total pages": 5.5, "land": "de"}
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["de", 45])
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner))
@@ -49,20 +49,20 @@ def answered(response) -> None:
         assert isinstance(json.loads(response.data), dict)
 
 
-@QUICK
+@ANY
 @given(path=PATHS, body=BODIES, content=TYPES, headers=HEADERS)
 def test_any_body_is_answered(client, path, body, content, headers):
     answered(client.post(path, data=body, content_type=content, headers=headers))
 
 
-@QUICK
+@ANY
 @given(query=LATIN, path=PATHS)
 def test_any_query_is_answered(client, query, path):
     for method in ("GET", "POST"):
         answered(client.open(path, method=method, environ_overrides={"QUERY_STRING": query}))
 
 
-@QUICK
+@ANY
 @given(
     path=st.text(st.characters(max_codepoint=255), max_size=30), method=st.sampled_from(["GET", "POST", "HEAD", "X"])
 )
@@ -74,7 +74,7 @@ def test_any_path_is_answered(client, path, method):
 CELLS = st.sampled_from(["45", "1", "de", "", "NaN", "1e400", '"', '""', "é", "x,y", "\t", ";", "\x00", "9" * 400])
 
 
-@QUICK
+@ANY
 @given(rows=st.lists(st.lists(CELLS, min_size=1, max_size=6), max_size=5), join=st.sampled_from([",", ";", "\t"]))
 def test_any_table_is_answered(client, rows, join):
     header = ["age", "new_user", "total pages", "land"]
@@ -85,7 +85,7 @@ def test_any_table_is_answered(client, rows, join):
             assert response.status_code < 500, response.text
 
 
-@QUICK
+@ANY
 @given(
     datatype=st.sampled_from(["INT64", "FP64", "FP16", "BOOL", "BYTES", "UINT8"]),
     shape=st.lists(st.integers(-1, 3), max_size=3),
