@@ -82,7 +82,7 @@ def every(client: docker.DockerClient, *, stopped: bool = False) -> list[Theirs]
 
 def stopped(client: docker.DockerClient) -> list[Theirs]:
     """Those that `flaskship run` made and that have ended."""
-    asked: dict[str, Any] = {"label": [MARK, RUN], "status": ["exited", "dead"]}
+    asked: dict[str, Any] = {"label": [MARK, RUN], "status": ["exited"]}
     return list(client.containers.list(all=True, filters=asked, ignore_removed=True))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.models.images import Image as Theirs
 
@@ -84,17 +84,15 @@ def loaded(client: docker.DockerClient, image: Image, ref: Ref) -> tuple[str, He
 
 def remove(client: docker.DockerClient, name: str) -> None:
     """Raises `EngineError` where a container is made of it."""
-    try:
-        client.images.remove(name)
-    except APIError as error:
-        if error.status_code != 409:
-            raise
-        users = client.api.containers(all=True, filters={"ancestor": name})
-        names = [str(each["Names"][0]).lstrip("/") for each in users] or ["NAME"]
+    id = client.images.get(name).id
+    users = [each for each in client.api.containers(all=True) if each["ImageID"] == id]
+    if users:
+        names = [str(each["Names"][0]).lstrip("/") for each in users]
         raise EngineError(
-            f"The image {name!r} is used by the container {names[0]!r}. Remove that first: flaskship rm --force"
+            f"The container {names[0]!r} is made of the image {name!r}. Remove it first: flaskship rm --force"
             f" {' '.join(names)}"
-        ) from error
+        )
+    client.images.remove(name)
 
 
 def saved(name: str, folder: Path) -> Path:

@@ -96,7 +96,7 @@ def start(client: docker.DockerClient, wanted: Sequence[Start], seconds: float) 
         end = time.monotonic() + seconds
         for theirs, each in zip(begun, wanted, strict=True):
             _wait(theirs, end, seconds)
-            if each.lasting:
+            if each.lasting and not _is_podman(client):
                 # Only now: while it starts, a failure is told, not tried again.
                 theirs.update(restart_policy=LASTING)
     except BaseException:  # Ctrl-C too: nothing half-made stays
@@ -112,6 +112,8 @@ def _created(client: docker.DockerClient, wanted: Start) -> Theirs:
         more["mem_limit"] = wanted.memory
     if wanted.cpus:
         more["nano_cpus"] = int(wanted.cpus * 1e9)
+    if wanted.lasting and _is_podman(client):
+        more["restart_policy"] = LASTING
     if wanted.gpu:
         more["device_requests"] = [DeviceRequest(count=-1, capabilities=[["gpu"]])]
     try:
@@ -143,13 +145,18 @@ def _wait(container: Theirs, end: float, seconds: float) -> None:
     while True:
         container.reload()
         found = Container.of(container)
-        if found.state != "running":
+        if found.state != "running" or container.attrs.get("RestartCount"):
             raise EngineError(_ended(container, found))
         if found.url and _is_ready(found.url):
             return
         if time.monotonic() > end:
             raise EngineError(_late(container, found, seconds))
         time.sleep(PAUSE)
+
+
+def _is_podman(client: docker.DockerClient) -> bool:
+    """Podman before 5 has no call to change how a container is started again."""
+    return "Podman" in str(client.version().get("Components"))
 
 
 def _is_ready(url: str) -> bool:
