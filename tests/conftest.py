@@ -13,10 +13,12 @@ import os
 import runpy
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from registries import running
 
 ROOT = Path(__file__).parent.parent
 LACKING: Counter[str] = Counter()
@@ -70,3 +72,12 @@ def petrol(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _example(name: str, folder: Path) -> Path:
     runpy.run_path(str(ROOT / "examples" / name / "train.py"))["main"](folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry that asks nobody who they are: `127.0.0.1:PORT`."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("needs: docker-registry")
+    with running(tmp_path_factory.mktemp("registry")) as address:
+        yield address

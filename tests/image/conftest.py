@@ -17,15 +17,6 @@ from flaskship.image.store import Store
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry that asks nobody who they are: `127.0.0.1:PORT`."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("needs: docker-registry")
-    with running(tmp_path_factory.mktemp("registry")) as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry that wants USER and PASSWORD."""
     if not shutil.which("docker-registry") or not shutil.which("htpasswd"):

@@ -10,16 +10,6 @@ from pathlib import Path
 
 import pytest
 from containers import DEADLINE, build, run, wait_until
-from registries import running
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry that asks nobody who they are: `127.0.0.1:PORT`."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("needs: docker-registry")
-    with running(tmp_path_factory.mktemp("registry")) as address:
-        yield address
 
 
 @pytest.fixture(scope="session")

@@ -202,6 +202,7 @@ class Finder:
         answer = self.store.recall(*question)
         if answer and self.store.layout.has(answer["digest"]):
             return known(self.store, answer)
+        start = time.perf_counter()
         moved = self.progress.start("base", path.stat().st_size)
         with self.store.layout.writing(spec.LAYER_GZIP) as writer:
             squeeze = Gzip(writer, moved)
@@ -210,7 +211,8 @@ class Finder:
                 diff_id = squeeze.close()
             finally:
                 squeeze.abandon()
-        made = Layer(blob=writer.blob, diff_id=diff_id, title="base", made=True)
+        seconds = time.perf_counter() - start
+        made = Layer(blob=writer.blob, diff_id=diff_id, title="base", made=True, seconds=seconds)
         self.store.remember(facts(made), *question)
         return made
 
@@ -233,12 +235,12 @@ def _short(words: Sequence[str]) -> str:
 
 
 def _holds_image(path: Path) -> bool:
-    """True for an archive of `docker save`, False for a root file system; told by its first members."""
+    """True for an archive of `docker save`, False for a root file system. Raises `BaseError` for what is no tar."""
     try:
         with tarfile.open(path) as members:
             return any(each.name in ("manifest.json", "./manifest.json") for each in members)
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise BaseError(f"The base {str(path)!r} cannot be read as a tar: {error}.") from error
+        raise BaseError(f"The base {str(path)!r} cannot be read as a tar: {str(error).partition(':')[0]}.") from error
 
 
 def _member(members: tarfile.TarFile, name: str) -> bytes:
