@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import zoo
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
+    BaggingClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     IsolationForest,
@@ -117,12 +119,12 @@ def test_a_forest_is_equal_to_the_last_bit(blobs, depth):
 def test_ties_go_to_the_same_class():
     features = np.array([[0.0], [0.0], [1.0], [1.0]] * 10)
     classes = np.array(["b", "a", "a", "c"] * 10)
-    _, model, made = compiled(DecisionTreeClassifier().fit(features, classes))
+    _, model, made = compiled(DecisionTreeClassifier(random_state=0).fit(features, classes))
     rows = columns(model, [[0.0], [1.0]])
     assert made.predict(rows).values[0].tolist() == model.predict(rows).values[0].tolist() == ["a", "a"]
 
 
-@pytest.mark.parametrize("kind", [SGDClassifier, GaussianNB])
+@pytest.mark.parametrize("kind", [partial(SGDClassifier, random_state=0), GaussianNB])
 def test_labels_keep_their_own_types(blobs, kind):
     features, classes = blobs
     for labels in (classes * 10, classes > 0, np.array(["x", "y", "z"])[classes], classes * 1.0):
@@ -136,7 +138,10 @@ def test_labels_keep_their_own_types(blobs, kind):
 def test_missing_values_go_where_the_original_sends_them(blobs):
     features, classes = blobs
     holes = np.where(np.random.default_rng(0).random(features.shape) < 0.2, np.nan, features)
-    for kind in (RandomForestClassifier(10, random_state=0), HistGradientBoostingClassifier(max_iter=10)):
+    for kind in (
+        RandomForestClassifier(10, random_state=0),
+        HistGradientBoostingClassifier(max_iter=10, random_state=0),
+    ):
         result, model, made = compiled(kind.fit(holes, classes))
         assert all(each.nullable for each in model.signature.inputs)
         rows = columns(model, holes)
@@ -260,6 +265,15 @@ def test_a_value_whose_square_overflows_is_as_far_away_as_for_the_original(blobs
     _, model, made = compiled(SVR().fit(features, features[:, 0]))
     rows = columns(model, [[1.7e308] * 5, [-1e200, 0, 0, 0, 0]])
     assert made.predict(rows).values[0].tolist() == model.predict(rows).values[0].tolist()
+
+
+def test_a_bag_of_models_that_see_some_columns_each_answers_as_before(blobs):
+    features, classes = blobs
+    bag = BaggingClassifier(LogisticRegression(), n_estimators=5, max_features=3, random_state=0)
+    _, model, made = compiled(bag.fit(features, classes))
+    rows = columns(model, features)
+    assert made.predict(rows).values[0].tolist() == bag.predict(features).tolist()
+    np.testing.assert_allclose(made.predict(rows).probabilities, bag.predict_proba(features), rtol=1e-9)
 
 
 def test_one_that_is_slower_is_refused():

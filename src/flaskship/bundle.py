@@ -170,7 +170,7 @@ class Bundle:
 
 
 class _Golden(msgspec.Struct):
-    """Golden rows as JSON: NaN is null, floats are exact by their shortest form."""
+    """Golden rows as JSON: NaN is null, which NumPy makes NaN again; floats are exact by their shortest form."""
 
     columns: dict[str, list[Any]]
     values: list[list[Any]]
@@ -180,41 +180,26 @@ class _Golden(msgspec.Struct):
     @classmethod
     def freeze(cls, columns: Columns, answer: Answer) -> _Golden:
         return cls(
-            columns={name: _plain(column) for name, column in columns.items()},
-            values=[_plain(value) for value in answer.values],
-            probabilities=None if answer.probabilities is None else _plain(answer.probabilities),
-            score=None if answer.score is None else _plain(answer.score),
+            columns={name: column.tolist() for name, column in columns.items()},
+            values=[value.tolist() for value in answer.values],
+            probabilities=None if answer.probabilities is None else answer.probabilities.tolist(),
+            score=None if answer.score is None else answer.score.tolist(),
         )
 
     def thaw(self, manifest: Manifest) -> Golden:
         signature = manifest.signature
         values = zip(signature.outputs, self.values, strict=True)
         return Golden(
-            columns={each.name: _array(self.columns[each.name], each.array_dtype) for each in signature.inputs},
+            columns={each.name: np.array(self.columns[each.name], each.array_dtype) for each in signature.inputs},
             answer=Answer(
-                values=tuple(_array(value, _DTYPES[output.type]) for output, value in values),
-                probabilities=None if self.probabilities is None else _array(self.probabilities, np.dtype(np.float64)),
-                score=None if self.score is None else _array(self.score, np.dtype(np.float64)),
+                values=tuple(
+                    np.array(value, float if output.type is FieldType.NUMBER else object) for output, value in values
+                ),
+                probabilities=None if self.probabilities is None else np.array(self.probabilities, float),
+                score=None if self.score is None else np.array(self.score, float),
             ),
             tolerance=manifest.compilation.tolerance,
         )
-
-
-_DTYPES = {
-    FieldType.NUMBER: np.dtype(np.float64),
-    FieldType.INTEGER: np.dtype(object),
-    FieldType.BOOLEAN: np.dtype(object),
-    FieldType.TEXT: np.dtype(object),
-}
-
-
-def _plain(values: Array) -> list[Any]:
-    rows: list[Any] = values.tolist()  # NaN becomes null in JSON
-    return rows
-
-
-def _array(values: list[Any], dtype: np.dtype[Any]) -> Array:
-    return np.array(values, dtype=dtype)  # None becomes NaN in a float array
 
 
 def compare(expected: Answer, got: Answer, tolerance: float, columns: Columns) -> float:
@@ -254,6 +239,17 @@ def _shown(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in list(row.items())[:8]) + (", …" if len(row) > 8 else "")
 
 
+def lay(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Puts `files` into `folder` by their paths in it: bytes are written, a file is copied."""
+    for name, content in files.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            place.write_bytes(content)
+        else:
+            shutil.copyfile(content, place)
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A temporary directory beside `path` that becomes `path` when all went well, replacing what was there."""
@@ -286,13 +282,7 @@ def write(
 ) -> Bundle:
     """A bundle at `path`: `files` by name (bytes, or a path to copy), complete or not there at all."""
     with writing(path) as draft:
-        for name, content in files.items():
-            place = draft / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
-                place.write_bytes(content)
-            else:
-                shutil.copyfile(content, place)
+        lay(draft, files)
         (draft / GOLDEN).write_bytes(msgspec.json.encode(_Golden.freeze(*golden)))
         names = sorted(str(each.relative_to(draft)) for each in draft.rglob("*") if each.is_file())
         whole = replace(manifest, files={name: sha256(draft / name) for name in names})

@@ -23,7 +23,6 @@ from flaskship.settings import Settings
 
 GOLDEN_ROWS = 16
 MADE_UP_ROWS = 256  # of which the golden ones are the first that are answered
-TOLERANCE, TOLERANCE_FLOAT32 = 1e-6, 1e-5  # relative
 FILES = {compiler.Form.COEFFICIENTS: "model.json", compiler.Form.GRAPH: "model.onnx"}
 Say = Callable[[str], None]
 
@@ -103,11 +102,12 @@ def _with_splits(model: Model) -> Signature:
 
 
 def _served(model: Model, target: Path, sample: Sample | None, settings: Settings, say: Say) -> Served:
-    tolerance = TOLERANCE_FLOAT32 if model.facts.float32 else TOLERANCE
     original = Served(
         file=f"model{target.suffix}" if target.is_file() else "model",
         content=target,
-        compilation=Compilation(compiled=False, tolerance=tolerance, reason=_unwanted(model, settings)),
+        compilation=Compilation(
+            compiled=False, tolerance=compiler.tolerance(model.facts), reason=_unwanted(model, settings)
+        ),
         report=Report(),
         requirements=model.facts.requirements,
     )

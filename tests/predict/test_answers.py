@@ -71,7 +71,7 @@ def test_what_is_not_finite_is_null():
     answer = Answer(values=(np.array([np.nan]), np.array([[np.inf, 1]])), score=np.array([-np.inf]))
     assert both(by, answer) == {"prediction": {"a": None, "b": [None, 1.0]}, "score": None}
     plain = codec(Task.REGRESSION)
-    assert plain.encode_values(Answer(values=(np.array([np.nan, 1.5]),))) == b'{"rows":2,"predictions":[null,1.5]}'
+    assert plain.encode_values(Answer(values=(np.array([np.nan, 1.5]),))) == b"[null,1.5]"
 
 
 def test_tensors_are_nested_lists():
@@ -82,7 +82,7 @@ def test_tensors_are_nested_lists():
 def test_numpy_scalars_in_an_object_column_are_plain_json():
     values = np.array([np.str_("a"), np.int64(3), np.float32(0.5), np.bool_(True)], dtype=object)
     by = codec(Task.CLASSIFICATION)
-    assert by.encode_values(Answer(values=(values,))) == b'{"rows":4,"predictions":["a",3,0.5,true]}'
+    assert by.encode_values(Answer(values=(values,))) == b'["a",3,0.5,true]'
     assert by.encode(Answer(values=(values[:1],)), single=True) == b'{"prediction":"a"}'
 
 
@@ -90,12 +90,11 @@ def test_warnings_stand_beside_the_answer_where_there_are_any():
     by, answer = codec(Task.REGRESSION), Answer(values=(np.array([1.0]),))
     assert by.encode(answer, single=True, warnings=["w"]) == b'{"prediction":1.0,"warnings":["w"]}'
     assert by.encode(answer, single=False, warnings=["w"]) == b'{"predictions":[{"prediction":1.0}],"warnings":["w"]}'
-    assert by.encode_values(answer, warnings=["w"]) == b'{"rows":1,"predictions":[1.0],"warnings":["w"]}'
 
 
 def test_floats_have_the_shortest_text_that_reads_back_the_same():
     numbers = np.random.default_rng(7).normal(size=200) * 10.0 ** np.arange(-100, 100)
     by = codec(Task.REGRESSION)
-    found = json.loads(by.encode_values(Answer(values=(numbers,))))["predictions"]
+    found = json.loads(by.encode_values(Answer(values=(numbers,))))
     assert found == numbers.tolist()
     assert by.encode(Answer(values=(np.array([0.1]),)), single=True) == b'{"prediction":0.1}'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from flaskship import ship
+from flaskship.bundle import lay
 from flaskship.cli import talk, targets, transfer
 from flaskship.cli.build import IMAGE
 from flaskship.cli.options import MAKING, load, settings_options
@@ -44,11 +44,5 @@ def _write(folder: Path, files: Mapping[str, bytes | Path], force: bool) -> None
     there = [name for name in files if (folder / name).exists()]
     if there and not force:
         raise UsageError(f"{str(folder / there[0])!r} is there already. Name another directory, or say --force.")
-    for name, source in files.items():
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(source, bytes):
-            place.write_bytes(source)
-        else:
-            shutil.copyfile(source, place)
+    lay(folder, files)
     (folder / "run_docker.sh").chmod(0o755)

@@ -17,10 +17,10 @@ from flaskship.compiler.probes import probes
 from flaskship.errors import BundleError, PredictionFailed
 from flaskship.schema import Columns, Facts, Signature
 
-__all__ = ["Compiled", "Parity", "Refusal", "compile", "probes"]
+__all__ = ["Compiled", "Parity", "Refusal", "compile", "probes", "tolerance"]
 
 TOLERANCE: Final = 1e-6
-TOLERANCE_FLOAT32: Final = 1e-5  # of a model that itself computes in single precision
+TOLERANCE_FLOAT32: Final = 1e-5
 FEW: Final = 64  # rows, one of which the model answers, but for odd ones
 
 
@@ -55,6 +55,11 @@ class Refusal:
     parity: Parity | None = None
 
 
+def tolerance(facts: Facts) -> float:
+    """By how much a number may differ, relative: a model of single precision differs more by itself."""
+    return TOLERANCE_FLOAT32 if facts.float32 else TOLERANCE
+
+
 def compile(model: Model, rows: Columns) -> Compiled | Refusal:
     """`model` in the first form in which it answers `rows` as before, and one row faster."""
     if model.native is None:
@@ -80,8 +85,7 @@ def _loaded(content: bytes, form: Form, signature: Signature, facts: Facts) -> M
 
 def _compared(model: Model, content: bytes, form: Form, rows: Columns) -> Compiled | Refusal:
     made = _loaded(content, form, model.signature, model.facts)
-    tolerance = TOLERANCE_FLOAT32 if model.facts.float32 else TOLERANCE
-    parity = measure(model.signature, model.predict, made.predict, rows, tolerance)
+    parity = measure(model.signature, model.predict, made.predict, rows, tolerance(model.facts))
     if not parity.exact:
         return Refusal(reason=_inexact(parity), parity=parity)
     row = _answered_row(model, rows)

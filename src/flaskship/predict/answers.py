@@ -81,12 +81,9 @@ class Encoder:
             found["warnings"] = list(warnings)
         return self._bytes(found)
 
-    def encode_values(self, answer: Answer, *, warnings: Sequence[str] = (), **more: Any) -> bytes:
-        """`{"rows": 50, "predictions": [0, 1, …]}`: predictions alone, for a file; `more` are further members."""
-        found: dict[str, Any] = {"rows": answer.rows, "predictions": self.values(answer)}
-        if warnings:
-            found["warnings"] = list(warnings)
-        return self._bytes(found | more)
+    def encode_values(self, answer: Answer) -> bytes:
+        """`[0,1,…]`: the predictions alone, for a file."""
+        return self._bytes(self.values(answer))
 
     def results(self, answer: Answer) -> list[Any]:
         """`R` of each row, as plain Python."""

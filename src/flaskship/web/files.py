@@ -16,7 +16,6 @@ from flask import Blueprint, Response, request
 
 from flaskship.errors import BadInput, UnsupportedContent
 from flaskship.predict import table
-from flaskship.predict.answers import Encoder
 from flaskship.predict.codec import pairs
 from flaskship.predict.rules import nearest
 from flaskship.predict.table import OnError, Table
@@ -122,13 +121,13 @@ def _of_form(body: bytes, boundary: str) -> Upload:
 
 def as_json(subject: Subject, rows: Table, wanted: Options) -> Response:
     """All answers in one body, whose parts are encoded as they come."""
-    values, codec = Encoder(subject.signature).values, subject.codec
+    codec = subject.codec
     count, predictions, probabilities, warnings = 0, list[bytes](), list[bytes](), dict[str, None]()
     with rows:
         for chunk in rows:
             answer = chunk.answer(subject.predictor)
             count += chunk.rows
-            predictions.append(encode(values(answer))[1:-1])
+            predictions.append(codec.encode_values(answer)[1:-1])
             if wanted.probabilities and answer.probabilities is not None:
                 probabilities.append(encode([each["probabilities"] for each in codec.results(answer)])[1:-1])
             if chunk.good is None or len(chunk.good):

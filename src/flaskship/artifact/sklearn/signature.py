@@ -303,7 +303,7 @@ def _model(step: Any, tracks: Tracks) -> Tracks:
         return ()
     nullable = [track.column.nullable for track in tracks if track is not None]
     columns = getattr(step, "estimators_features_", None)
-    for place, each in enumerate(_parts(step)):
+    for place, each in enumerate(_parts(step) if columns is None else step.estimators_):
         own = tracks if columns is None else tuple(tracks[index] for index in columns[place])
         count = getattr(each, "n_features_in_", len(own))
         if count >= len(own):  # a chain's later links take the earlier answers too
