@@ -156,6 +156,11 @@ def test_a_model_that_failed_says_why(subject):
     assert (answer.status_code, "Golden row 3" in answer.json["detail"]) == (503, True)
 
 
+def test_the_star_of_options_is_no_path(client):
+    answer = client.open("/", method="OPTIONS", environ_overrides={"PATH_INFO": "*"})
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+
+
 def basic(text: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
 

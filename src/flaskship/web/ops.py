@@ -147,7 +147,8 @@ class Ops:
 
     def _route(self, path: str) -> Route:
         """Under what a path is counted: never under what a client may choose."""
-        prefix = max((each for each in self._prefixes if path == each or path.startswith(f"{each}/")), key=len)
+        below = (each for each in self._prefixes if path == each or path.startswith(f"{each}/"))
+        prefix = max(below, key=len, default="")  # the * of OPTIONS is no path below any
         model, rest = self._prefixes[prefix], path[len(prefix) :].strip("/")
         name = "other"
         if rest in COUNTED:

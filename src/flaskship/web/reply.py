@@ -6,6 +6,8 @@ reply.json(subject, b'{"age": 45, …}')
 
 from __future__ import annotations
 
+import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
@@ -28,7 +30,6 @@ NO_SNIFF = ("X-Content-Type-Options", "nosniff")
 NO_STORE = ("Cache-Control", "no-store")
 JSON_TYPE = ("Content-Type", JSON)
 UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
-GZIP_OR_ZLIB = 47  # zlib's wbits that takes either
 
 
 class Reply(NamedTuple):
@@ -151,16 +152,21 @@ def inflated(data: bytes, encoding: str, limit: int) -> bytes:
         return data
     if name not in ("gzip", "x-gzip", "deflate"):
         raise UnsupportedContent(f"The content encoding is {encoding[:40]!r}. Send gzip, deflate, or none.")
-    found = b""
     try:
-        while data:
-            inflate = zlib.decompressobj(GZIP_OR_ZLIB)
-            found += inflate.decompress(data, limit + 1 - len(found))
-            if len(found) > limit:
-                raise TooLarge(f"The body unpacks to more than the {limit} bytes that are read.")
-            if not inflate.eof:
-                raise NotJSON(f"The body ends in the middle of its {name}.")
-            data = inflate.unused_data
-    except zlib.error as error:
+        found = _unzlib(data, limit + 1) if name == "deflate" else gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
+    except EOFError as error:
+        raise NotJSON(f"The body ends in the middle of its {name}.") from error
+    except (zlib.error, gzip.BadGzipFile) as error:
         raise NotJSON(f"The body is not {name}: {error}.") from error
+    if len(found) > limit:
+        raise TooLarge(f"The body unpacks to more than the {limit} bytes that are read.")
+    return found
+
+
+def _unzlib(data: bytes, most: int) -> bytes:
+    """The first `most` bytes of what is packed. Raises `EOFError` where it is cut off."""
+    inflate = zlib.decompressobj()
+    found = inflate.decompress(data, most)
+    if not inflate.eof and len(found) < most:
+        raise EOFError
     return found
