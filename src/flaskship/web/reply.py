@@ -153,7 +153,7 @@ def inflated(data: bytes, encoding: str, limit: int) -> bytes:
     if name not in ("gzip", "x-gzip", "deflate"):
         raise UnsupportedContent(f"The content encoding is {encoding[:40]!r}. Send gzip, deflate, or none.")
     try:
-        found = _unzlib(data, limit + 1) if name == "deflate" else gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
+        found = (_unzlib if name == "deflate" else _ungzip)(data, limit + 1)
     except EOFError as error:
         raise NotJSON(f"The body ends in the middle of its {name}.") from error
     except (zlib.error, gzip.BadGzipFile) as error:
@@ -161,6 +161,11 @@ def inflated(data: bytes, encoding: str, limit: int) -> bytes:
     if len(found) > limit:
         raise TooLarge(f"The body unpacks to more than the {limit} bytes that are read.")
     return found
+
+
+def _ungzip(data: bytes, most: int) -> bytes:
+    """The first `most` bytes of what is packed, in one member or several. Raises `EOFError` where it is cut off."""
+    return gzip.GzipFile(fileobj=io.BytesIO(data)).read(most)
 
 
 def _unzlib(data: bytes, most: int) -> bytes:
