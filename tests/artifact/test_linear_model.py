@@ -29,9 +29,9 @@ LINEAR = {
     "robust": (make_pipeline(RobustScaler(), MaxAbsScaler(), LogisticRegression()), TWO),
     "min max": (make_pipeline(MinMaxScaler(), "passthrough", Ridge()), AMOUNT),
     "line": (LinearRegression(), AMOUNT),
-    "no probabilities": (make_pipeline(StandardScaler(), LinearSVC()), THREE),
-    "perceptron": (make_pipeline(StandardScaler(), Perceptron()), TWO),
-    "search": (GridSearchCV(make_pipeline(StandardScaler(), SGDClassifier(loss="log_loss")), {}), TWO),
+    "no probabilities": (make_pipeline(StandardScaler(), LinearSVC(random_state=0)), THREE),
+    "perceptron": (make_pipeline(StandardScaler(), Perceptron(random_state=0)), TWO),
+    "search": (GridSearchCV(make_pipeline(StandardScaler(), SGDClassifier(loss="log_loss", random_state=0)), {}), TWO),
 }
 
 
