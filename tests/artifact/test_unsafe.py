@@ -25,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from flaskship import artifact
 from flaskship.artifact import pickles
+from flaskship.artifact.shim import streams
 from flaskship.errors import NotRecognised, UnsafePickle
 
 X = np.random.default_rng(0).random((60, 3))
@@ -196,6 +197,182 @@ RAW: dict[str, tuple[str, bytes]] = {
         proto(named("joblib.numpy_pickle", "NDArrayWrapper")),
     ),
 }
+ADDRESS = b"C\x08" + struct.pack("<Q", 0x4141414141414141)
+RECONSTRUCT = named("numpy.core.multiarray", "_reconstruct")
+ONE = b"K\x01"
+
+
+def dtype(kind: str, state: bytes = b"") -> bytes:
+    """A dtype, given `state` if any."""
+    return named("numpy", "dtype") + text(kind) + b"\x89\x88\x87R" + (state + b"b" if state else b"")
+
+
+def dtype_state(size: int, flags: int, fields: bytes = b"NN", base: bytes = b"N") -> bytes:
+    """(3, '|', base, names, fields, size, 1, flags)"""
+    return b"(K\x03" + text("|") + base + fields + b"J" + struct.pack("<i", size) + ONE + b"K" + bytes([flags]) + b"t"
+
+
+def field(inner: bytes, at: int = 0) -> bytes:
+    """('a',), {'a': (inner, at)}"""
+    return text("a") + b"\x85}" + text("a") + inner + b"K" + bytes([at]) + b"\x86s"
+
+
+def array(made: bytes) -> bytes:
+    """Of one element of the dtype `made`, whose bytes are an address."""
+    empty = RECONSTRUCT + named("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
+    return empty + b"(" + ONE + ONE + b"\x85" + made + b"\x89" + ADDRESS + b"tb"
+
+
+PARTIAL = named("functools", "partial")
+POINTERS: dict[str, tuple[str, bytes]] = {  # bytes that numpy would take for pointers to Python objects
+    "an array over bytes": (
+        "numpy.ndarray (called)",
+        proto(named("numpy", "ndarray"), ONE, b"\x85", text("O"), ADDRESS, b"\x87R"),
+    ),
+    "an array over bytes, made by pandas": (
+        "_new_Index (called)",
+        proto(
+            named("pandas.core.indexes.base", "_new_Index"),
+            named("numpy", "ndarray"),
+            b"}",
+            text("dtype"),
+            text("O"),
+            b"s\x86R",
+        ),
+    ),
+    "an array over bytes, made later": (
+        "functools.partial (called)",
+        proto(PARTIAL, b"(", named("numpy", "ndarray"), ONE, b"\x85", text("O"), ADDRESS, b"tR"),
+    ),
+    "an array over bytes, by a partial's state": (
+        "numpy.ndarray (kept)",
+        proto(PARTIAL, named("builtins", "list"), b"\x85R(", named("numpy", "ndarray"), b")}Ntb"),
+    ),
+    "an array over bytes, as a function": (
+        "numpy.ndarray (kept)",
+        proto(named("sklearn.utils._bunch", "Bunch"), b")\x81}", text("func"), named("numpy", "ndarray"), b"sb"),
+    ),
+    "an array over bytes, made by a random generator": (
+        "__generator_ctor (called)",
+        proto(named("numpy.random._pickle", "__generator_ctor"), ONE, named("numpy", "ndarray"), b"\x86R"),
+    ),
+    "a dtype of objects that says it has none": (
+        "a dtype that is not what it says",
+        proto(array(dtype("O8", dtype_state(-1, 0)))),
+    ),
+    "a field of objects in a dtype that says it has none": (
+        "a dtype that is not what it says",
+        proto(array(dtype("V8", dtype_state(8, 16, field(dtype("O8")))))),
+    ),
+    "a dtype whose base holds objects": (
+        "a dtype that is not what it says",
+        proto(array(dtype("V8", dtype_state(8, 0, base=dtype("O8") + ONE + b"\x85\x86")))),
+    ),
+    "a field beyond the element": (
+        "a dtype that is not what it says",
+        proto(array(dtype("V8", dtype_state(8, 16, field(dtype("i8"), at=200))))),
+    ),
+    "a dtype that is larger than its elements": (
+        "a dtype that is not what it says",
+        proto(array(dtype("V8", dtype_state(10_000, 0)))),
+    ),
+    "a dtype that is changed when an array has it": (
+        "numpy.dtype given a state twice",
+        proto(dtype("V8"), b"q\x070", array(b"h\x07"), b"0h\x07", dtype_state(8, 27, field(dtype("O8"))), b"b"),
+    ),
+    "a field that is changed when a dtype has it": (
+        "changing the fields of a dtype",
+        proto(
+            dtype("V8"),
+            b"(K\x03",
+            text("|"),
+            b"N",
+            text("a"),
+            b"\x85}q\x07",
+            text("a"),
+            dtype("i8"),
+            b"K\x00\x86s",
+            b"K\x08K\x01K\x10tbh\x07",
+            text("a"),
+            dtype("O8"),
+            b"K\x00\x86s",
+        ),
+    ),
+    "an array whose memory is replaced under a view": (
+        "_frombuffer (called)",
+        proto(
+            named("numpy.core.numeric", "_frombuffer"),
+            b"(",
+            array(dtype("i8", dtype_state(-1, 0))),
+            dtype("i8"),
+            ONE,
+            b"\x85",
+            text("C"),
+            b"tR",
+        ),
+    ),
+    "an array given a state twice": (
+        "given a state twice",
+        proto(array(dtype("i8", dtype_state(-1, 0))), b"(", ONE, ONE, b"\x85", dtype("i8"), b"\x89", ADDRESS, b"tb"),
+    ),
+}
+RAW |= POINTERS | {
+    "a function called by what makes random generators": (
+        "__generator_ctor (called)",
+        proto(
+            named("numpy.random._pickle", "__generator_ctor"),
+            COMMAND,
+            PARTIAL,
+            named("builtins", "sorted"),
+            b"\x85R",
+            b"\x86R",
+        ),
+    ),
+    "dill's types by name, for later": (
+        "dill._dill._load_type (kept)",
+        proto(named("collections", "defaultdict"), b")R", text("x"), named("dill._dill", "_load_type"), b"s"),
+    ),
+    "a million million zero bytes": (
+        "builtins.bytearray (called)",
+        proto(named("builtins", "bytearray"), named("numpy", "int64"), b"\x8a\x06\x00\x00\x00\x00\x00\x10\x85R\x85R"),
+    ),
+    "a list of all numbers, made by copyreg": (
+        "copyreg._reconstructor (called)",
+        proto(
+            named("copyreg", "_reconstructor"),
+            named("builtins", "list"),
+            named("builtins", "list"),
+            named("builtins", "range"),
+            b"\x8a\x06\x00\x00\x00\x00\x00\x10\x85R\x87R",
+        ),
+    ),
+    "an array of a million million": (
+        "_reconstruct (called)",
+        proto(RECONSTRUCT, named("numpy", "ndarray"), b"\x8a\x06\x00\x00\x00\x00\x00\x10\x85", text("b"), b"\x87R"),
+    ),
+    "a vectoriser that reads files, hidden in a deque": (
+        "'input'",
+        proto(
+            named("collections", "deque"),
+            b")R",
+            named("sklearn.feature_extraction.text", "CountVectorizer"),
+            b")\x81}",
+            text("input"),
+            text("filename"),
+            b"sba",
+        ),
+    ),
+    "a state that is a list of pairs": (
+        "no dictionary",
+        proto(
+            named("lightgbm.sklearn", "LGBMClassifier"),
+            b")\x81](",
+            text("predict"),
+            named("builtins", "sorted"),
+            b"\x86eb",
+        ),
+    ),
+}
 NAMES = """
 builtins.exec builtins.eval builtins.__import__ builtins.getattr builtins.setattr builtins.compile builtins.open
 builtins.type builtins.globals builtins.breakpoint builtins.input importlib.import_module
@@ -330,6 +507,7 @@ def test_the_trainers_own_code_is_told_apart(tmp_path):
 BOMBS = {
     "a huge integer": proto(b"\x8b", struct.pack("<I", 1 << 20), bytes(1 << 20)),
     "a huge memo": proto(b"Nr", struct.pack("<I", 1 << 31)),
+    "a memo that doubles": proto(b"N", *(b"r" + struct.pack("<I", (1 << 20) * each) for each in range(1, 1000))),
     "deep keys": proto(b"})" + b"\x85" * 100_000 + b"Ns"),
 }
 
@@ -344,6 +522,13 @@ def test_a_packed_bomb_is_refused(tmp_path):
     data = gzip.compress(b"\x80\x04B" + struct.pack("<I", 1 << 28) + bytes(1 << 24))
     with pytest.raises(UnsafePickle, match="unpacks to more than"):
         pickles.scan(written(tmp_path, data), limit=1 << 20)
+
+
+def test_a_small_file_does_not_unpack_to_gigabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "LEAST", 1 << 16)
+    path = written(tmp_path, gzip.compress(b"\x80\x04B" + struct.pack("<I", 1 << 24) + bytes(1 << 24) + b"."))
+    with pytest.raises(UnsafePickle, match="unpacks to more than"):
+        pickles.scan(path)
 
 
 def test_many_zero_bytes_are_never_made(tmp_path):

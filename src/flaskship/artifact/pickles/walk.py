@@ -6,14 +6,16 @@ an opcode depends on what cannot be told from the bytes, that is unsafe itself. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BufferedReader
-from pickletools import UP_TO_NEWLINE
 
 from flaskship.artifact.pickles.allowed import Use, table
-from flaskship.artifact.pickles.opcodes import OPCODES, PREFIXES
+from flaskship.artifact.pickles.calls import CHECKS, guarded, risky
+from flaskship.artifact.pickles.dtypes import array_length, sound
+from flaskship.artifact.pickles.opcodes import OPCODES
+from flaskship.artifact.pickles.reader import Reader
 from flaskship.artifact.pickles.symbols import (
     ARRAY,
-    CHECKS,
     LISTS,
     OPAQUE,
     TOLD,
@@ -23,20 +25,20 @@ from flaskship.artifact.pickles.symbols import (
     Dict,
     Findings,
     Global,
+    Guarded,
     Made,
-    array_length,
     check_depth,
+    finish,
     forbids,
-    risky,
     shown,
     told,
 )
 from flaskship.artifact.shim.unpickle import WRAPPER, mapped
 
-KEPT = 4096  # bytes of a long text or bytes object that are kept from each end
 PROTOCOLS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how a pickle begins
+MOST = 1 << 25  # values on the stack, and entries of the memo: of scan and loading both that takes gigabytes
 MOST_NESTED = 1000  # pickles in bytes
-MEMO_GAP = 1 << 20  # picklers number their memo in sequence
+MEMO_GAP, SPARSE = 1 << 20, 64  # picklers number their memo in sequence; what is not used may be gone from it
 
 
 class Walk:
@@ -44,6 +46,7 @@ class Walk:
 
     def __init__(self, stream: BufferedReader, findings: Findings, *, joblib: bool, seekable: bool) -> None:
         self._stream, self._findings, self._joblib, self._seekable = stream, findings, joblib, seekable
+        self._reader = Reader(stream, findings.blobs, seekable=seekable)
         self._stack: list[object] = []
         self._marks: list[list[object]] = []
         self._memo: dict[int, object] = {}
@@ -53,63 +56,28 @@ class Walk:
 
     def run(self) -> object:
         """The symbol of the pickled object. Raises `Damaged` or `Bomb`."""
-        read = self._stream.read
+        read, variable = self._stream.read, self._reader.variable
         rows = {code: (size, getattr(self, name), decode) for code, (size, name, decode) in OPCODES.items()}
         while (code := read(1)) != b".":
             row = rows.get(code)
             if row is None:
                 raise Damaged(self._broken(code))
             size, method, decode = row
-            if not size:
-                argument: bytes | Blob = b""
-            elif size < 0:
-                argument = self._variable(size)
-            elif len(argument := read(size)) < size:
+            given: bytes | Blob = b""
+            if size < 0:
+                given = variable(size)
+            elif size and len(given := read(size)) < size:
                 raise Damaged("ends within an opcode")
             if decode is not None:
-                method(decode(argument))
+                method(decode(given))
             elif size:
-                method(argument)
+                method(given)
             else:
                 method()
         return self.pop_one()
 
     def _broken(self, code: bytes) -> str:
         return f"byte {code!r} at {self._stream.tell() - 1} is no opcode" if code else "ends before its STOP opcode"
-
-    # Reading
-
-    def _exact(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        if len(data) < size:
-            raise Damaged(f"ends within an opcode, {size - len(data)} bytes too early")
-        return data
-
-    def _variable(self, size: int) -> bytes | Blob:
-        """An argument whose length stands in front of it, or that is a line."""
-        if size == UP_TO_NEWLINE:
-            return self._line()
-        length = int.from_bytes(self._exact(PREFIXES[size]), "little")
-        return self._exact(length) if length <= KEPT else self._blob(length)
-
-    def _line(self) -> bytes | Blob:
-        line = self._stream.readline(KEPT)
-        if line.endswith(b"\n"):
-            return line[:-1]
-        head, size = line, len(line)
-        while line and not line.endswith(b"\n"):
-            line = self._stream.readline(KEPT)
-            size += len(line)
-        if not line:
-            raise Damaged("ends within a line")
-        return Blob(head, line, size)
-
-    def _blob(self, length: int) -> Blob:
-        head = self._exact(KEPT)
-        self._skip(length - 2 * KEPT)
-        blob = Blob(head, self._exact(min(KEPT, length - KEPT)), length)
-        self._findings.blobs.append(blob)
-        return blob
 
     def data(self, argument: bytes | Blob) -> None:
         """Bytes, which may be a pickle themselves, or a booster in JSON."""
@@ -118,14 +86,6 @@ class Walk:
         elif isinstance(argument, bytes) and argument[:1] == b"{":
             self._findings.blobs.append(Blob(argument, b"", len(argument)))
         self._stack.append(argument if isinstance(argument, Blob) else OPAQUE)
-
-    def _skip(self, size: int) -> None:
-        if self._seekable and size > KEPT:
-            self._stream.seek(size - 1, 1)
-            self._exact(1)
-            return
-        while size > 0:
-            size -= len(self._exact(min(size, 1 << 18)))
 
     # The stack machine
 
@@ -146,6 +106,8 @@ class Walk:
         return items
 
     def push(self, value: object) -> None:
+        if len(self._stack) > MOST:
+            raise Bomb(f"has more than {MOST:,} values waiting")
         self._stack.append(value)
 
     def pop(self) -> None:
@@ -155,23 +117,36 @@ class Walk:
             self.pop_mark()
 
     def duplicate(self) -> None:
-        self._stack.append(self._top())
+        self.push(self._top())
 
     def mark(self) -> None:
+        if len(self._marks) > MOST:
+            raise Bomb(f"has more than {MOST:,} beginnings without an end")
         self._marks.append(self._stack)
         self._stack = []
 
     def collect(self) -> None:
-        items = self.pop_mark()
-        self._stack.append(tuple(items))
+        self._tuple(self.pop_mark())
 
     def swallow(self) -> None:
-        self.pop_mark()
+        self._keep(self.pop_mark())
         self._stack.append(OPAQUE)
 
     def gather(self, count: int) -> None:
-        items = [self.pop_one() for _ in range(count)]
-        self._stack.append(tuple(reversed(items)))
+        if len(self._stack) < count:
+            raise Damaged("takes from an empty stack")
+        items = self._stack[-count:]
+        del self._stack[-count:]
+        self._tuple(items)
+
+    def _tuple(self, items: list[object]) -> None:
+        self._stack.append(Guarded(items) if finish(items) and any(map(guarded, items)) else tuple(items))
+
+    def _keep(self, items: Sequence[object]) -> None:
+        """What a container or a state takes, and whoever gets at it may call: nothing that is checked when called."""
+        if finish(items):
+            for each in filter(guarded, items):
+                self._refuse(f"{shown(each)} (kept)")
 
     def protocol(self, number: int) -> None:
         self._protocol = number
@@ -188,13 +163,15 @@ class Walk:
     # Memo
 
     def put(self, index: int) -> None:
-        if index > len(self._memo) + MEMO_GAP:
+        if index > min(SPARSE * len(self._memo) + MEMO_GAP, MOST):
             raise Bomb(f"numbers a memo entry {index:,}")
         self._memo[index] = self._top()
 
     def memoize(self) -> None:
         if not self._stack:
             raise Damaged("notes what is not there")
+        if len(self._memo) > MOST:
+            raise Bomb(f"has more than {MOST:,} memo entries")
         self._memo[len(self._memo)] = self._stack[-1]
 
     def get(self, index: int) -> None:
@@ -205,15 +182,15 @@ class Walk:
     # Containers
 
     def append(self) -> None:
-        self.pop_one()
+        self._keep([self.pop_one()])
         self._extended(LISTS, "appending to")
 
     def appends(self) -> None:
-        self.pop_mark()
+        self._keep(self.pop_mark())
         self._extended(LISTS, "appending to")
 
     def additems(self) -> None:
-        self.pop_mark()
+        self._keep(self.pop_mark())
         self._extended(frozenset(), "adding to")
 
     def _extended(self, types: frozenset[tuple[str, str]], verb: str) -> None:
@@ -237,6 +214,7 @@ class Walk:
 
     def _set(self, items: list[object]) -> None:
         target = self._top()
+        self._keep([each for each in items if str(each) != "numpy.ndarray"] if "subclass" in items else items)
         if isinstance(target, Dict):
             for key, value in zip(items[::2], items[1::2], strict=False):
                 self._entry(target, key, value)
@@ -256,6 +234,11 @@ class Walk:
                 target.forbidden = target.forbidden or key
         elif isinstance(key, Made):
             target.forbidden = target.forbidden or "(computed)"
+        target.entries += 1
+        if isinstance(value, tuple) and value and isinstance(value[0], Made) and value[0].callee.name == "dtype":
+            target.fields = (*target.fields, value)
+            if target.used:
+                self._refuse("changing the fields of a dtype")
         if target.used and target.forbidden:
             self._refuse(f"setting the attribute {target.forbidden!r}")
 
@@ -265,7 +248,7 @@ class Walk:
         self._stack.append(self._pair(argument))
 
     def _pair(self, argument: bytes | Blob) -> Global:
-        second = self._line()
+        second = self._reader.line()
         if isinstance(argument, Blob) or isinstance(second, Blob):
             raise Bomb("names a global of thousands of letters")
         try:
@@ -354,15 +337,23 @@ class Walk:
         if not isinstance(target, Made):
             self._refuse(f"changing {shown(target)} itself")
             return
-        for part in state if isinstance(state, tuple) else (state,):
+        parts = state if isinstance(state, tuple) else (state,)
+        self._keep(parts)
+        for part in parts:
             if isinstance(part, Dict):
                 part.used = True
                 if part.forbidden:
                     self._refuse(f"setting the attribute {part.forbidden!r}")
+        if target is ARRAY or target.state is not None:
+            self._refuse(f"{target.callee} given a state twice")  # whoever has a view of it would see freed memory
+        if state is OPAQUE and target.callee.use is Use.TYPE:
+            self._refuse(f"a state of {shown(target)} that is no dictionary")
         if isinstance(state, Made):
             self._refuse(f"a state of {shown(target)} that is computed by {shown(state)}")
         if told(target.callee):
             target.state = state
+            if target.callee.name == "dtype" and not sound(target, state):
+                self._refuse("a dtype that is not what it says")
             if target.callee.name == WRAPPER and self._joblib:
                 self._array(target, state)
 
@@ -381,8 +372,8 @@ class Walk:
             Walk(self._stream, self._findings, joblib=False, seekable=self._seekable).run()
             return
         if known.get("numpy_array_alignment_bytes") is not None:
-            self._exact(self._exact(1)[0])
-        self._skip(length)
+            self._reader.exact(self._reader.exact(1)[0])
+        self._reader.skip(length)
 
     def binary_persistent(self) -> None:
         self.pop_one()

@@ -22,6 +22,7 @@ MAGIC = (
 )
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, OSError, ValueError)  # what a damaged stream raises
 CHUNK = 1 << 18
+LEAST, RATIO = 1 << 30, 100  # bytes that any file may unpack to, and times its size that a larger one may
 
 
 class TooLong(Exception):
@@ -54,15 +55,16 @@ def identity(descriptor: int) -> tuple[int, ...]:
 def opened(path: str | Path, limit: int) -> tuple[io.BufferedReader, str]:
     """A stream of what is in the file, and its compression.
 
-    A compressed one raises `TooLong` after `limit` bytes, and one of `BROKEN` where it is damaged. `lz4` needs the
-    package of that name.
+    A compressed one raises `TooLong` after `limit` bytes, or after far more than a model's unpack to, and one of
+    `BROKEN` where it is damaged. `lz4` needs the package of that name.
     """
     file = Path(path).open("rb")  # noqa: SIM115  # handed over to the caller
     packed = compression(file.peek(256)[:256])
     if not packed:
         return file, ""
     try:
-        return io.BufferedReader(_Bounded(file, packed, limit), CHUNK), packed
+        most = min(limit, max(LEAST, RATIO * os.fstat(file.fileno()).st_size))
+        return io.BufferedReader(_Bounded(file, packed, most), CHUNK), packed
     except BaseException:
         file.close()
         raise
