@@ -1,4 +1,4 @@
-"""Clients that ask without pause and check every answer.
+"""Clients that ask again and again, and check every answer.
 
     with load("http://127.0.0.1:8080/predict", {"1": rows}) as counter:
         …                     # kill, scale, roll
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 DEADLINE = 60  # seconds for one answer, and for `more`
 KEPT = 50  # faults told in full
+PACE = 0.01  # seconds from an answer to the next request of a connection, so that what is tested has processors left
 
 Rows = Sequence[tuple[Any, Any]]
 
@@ -33,7 +34,7 @@ class Load:
     answers: int = 0  # right ones
     wrong: list[str] = field(default_factory=list)  # what came instead
     versions: Counter[str] = field(default_factory=Counter)  # right answers by who gave them
-    over: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def more(self, count: int = 200) -> None:
@@ -67,7 +68,7 @@ def load(url: str, versions: Mapping[str, Rows], *, connections: int = 8) -> Ite
     try:
         yield counter
     finally:
-        counter.over = True
+        counter.over.set()
         for thread in threads:
             thread.join(DEADLINE)
 
@@ -80,7 +81,7 @@ def _ask(url: str, counter: Load, requests: Sequence[bytes], answers: Sequence[M
         connection = http.client.HTTPSConnection(parts.netloc, timeout=DEADLINE, context=anyone)
     headers = {"Content-Type": "application/json"} | ({} if kept else {"Connection": "close"})
     at = number
-    while not counter.over:
+    while not counter.over.wait(PACE):
         at = (at + 1) % len(requests)
         try:
             connection.request("POST", parts.path, requests[at], headers)

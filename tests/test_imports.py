@@ -32,7 +32,7 @@ LEVELS = [
     {"predict", "compiler", "plan"},
     {"sample", "image"},
     {"make", "web", "engine", "deploy"},
-    {"app", "serve", "ship", "footprint"},
+    {"app", "serve", "ship", "stack", "proxy", "footprint"},
     {"cli"},
     {"__main__"},
 ]

@@ -45,7 +45,9 @@ MAKING = (
     "make.py",
     "plan.py",
     "sample.py",
+    "proxy.py",
     "ship.py",
+    "stack.py",
     "__main__.py",
 )
 BAKED = (

@@ -34,6 +34,8 @@ VERBS = {
     "images": "Show the images that were built or pulled here, and the engine's.",
     "rmi": "Remove images.",
     "prune": "Remove what is no longer used: stopped containers, images, layers.",
+    "up": "Run a model behind nginx, in several containers, through Compose.",
+    "down": "Take away what `up` made.",
     "eject": "Write the project that gives the same image with `docker build`.",
 }
 

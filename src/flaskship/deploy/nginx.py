@@ -29,7 +29,7 @@ CONF = Text("""\
 # %{title}, behind nginx. Written by Flaskship; after a change: nginx -s reload
 worker_processes auto;
 pid /tmp/nginx.pid;
-error_log /dev/stderr warn;
+error_log stderr error;
 
 events {
     worker_connections 4096;

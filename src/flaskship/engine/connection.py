@@ -26,7 +26,7 @@ RUN = "io.flaskship.run"  # the label of the containers that `flaskship run` mad
 def connected() -> Iterator[docker.DockerClient]:
     """The engine that `DOCKER_HOST` names, else Docker's socket, else Podman's. Raises `EngineError`."""
     try:
-        client = docker.from_env(timeout=SECONDS, environment=_environment(), use_ssh_client=True)
+        client = docker.from_env(timeout=SECONDS, environment=variables(), use_ssh_client=True)
     except (DockerException, requests.RequestException) as error:
         raise EngineError(_absence(error)) from error
     try:
@@ -58,7 +58,7 @@ def reached() -> Iterator[docker.DockerClient | None]:
 
 def host() -> str:
     """The machine on which published ports answer: the engine's, where `DOCKER_HOST` names another one."""
-    address = urlsplit(_environment().get("DOCKER_HOST", ""))
+    address = urlsplit(variables().get("DOCKER_HOST", ""))
     away = address.hostname if address.scheme in ("tcp", "http", "https", "ssh") else None
     return away or "127.0.0.1"
 
@@ -76,7 +76,7 @@ def _absence(error: BaseException) -> str:
     cause = error
     while inner := cause.__cause__ or next((each for each in cause.args if isinstance(each, BaseException)), None):
         cause = inner
-    place = _environment().get("DOCKER_HOST") or f"unix://{DOCKER}"
+    place = variables().get("DOCKER_HOST") or f"unix://{DOCKER}"
     if isinstance(cause, PermissionError):
         return (
             f"An engine is here, but you may not use {place}. Join Docker's group (sudo usermod -aG docker $USER) and"
@@ -92,7 +92,8 @@ def _absence(error: BaseException) -> str:
     )
 
 
-def _environment() -> dict[str, Any]:
+def variables() -> dict[str, Any]:
+    """The environment, which names Podman's socket where that is the only one."""
     env = dict(environment())
     if not env.get("DOCKER_HOST") and not Path(DOCKER).exists():
         rootless = Path(env.get("XDG_RUNTIME_DIR", "/nonexistent"))

@@ -179,7 +179,7 @@ def _late(container: Theirs, found: Container, seconds: float) -> str:
             f"The container {found.name!r} is well, but {found.url} does not answer from here within {seconds:g} s, so"
             " it was removed. Does a firewall stand between, or does this run inside another container?"
         )
-    return said + _last_lines(container)
+    return said + last_lines(container)
 
 
 def _ended(container: Theirs, found: Container) -> str:
@@ -187,11 +187,11 @@ def _ended(container: Theirs, found: Container) -> str:
     why = " for want of memory: raise --memory" if state.get("OOMKilled") else ""
     return (
         f"The container {found.name!r} ended at its start with exit code {found.exit_code}{why}, and was removed."
-        f"{_last_lines(container)}"
+        f"{last_lines(container)}"
     )
 
 
-def _last_lines(container: Theirs) -> str:
+def last_lines(container: Theirs) -> str:
     text = container.logs(tail=LAST_LINES).decode(errors="replace").rstrip()
     return f" Its last lines:\n{text}" if text else " It wrote nothing."
 

@@ -1,4 +1,4 @@
-"""A minimal Debian with Python as a root file system, from the host's own apt sources, through mmdebstrap.
+"""A minimal Debian with Python, or with nginx, as a root file system, from the host's own apt sources, by mmdebstrap.
 
 No package manager, shell, documentation, locale: what serving needs, and /var/lib/dpkg/status.d for those who audit it.
 """
@@ -22,17 +22,14 @@ from flaskship.image.spec import Platform
 from flaskship.image.wheels import compiled
 
 PROGRAM = "mmdebstrap"
-WANTED = ("python3", "libstdc++6", "libgomp1", "ca-certificates", "media-types", "base-files")
-UNWANTED = frozenset(
-    """
+UNWANTED = """
     debconf dpkg tar openssl mawk perl-base dash bash readline-common libacl1 libmd0 libselinux1 libpcre2-8-0 libzstd1
     libreadline8 libncursesw6 libnsl2 libtirpc3 libtirpc-common libgssapi-krb5-2 libk5crypto3 libkeyutils1 libkrb5-3
     libkrb5support0 libcom-err2 libdb5.3 libdb5.3t64 ca-certificates
-    """.split()  # noqa: SIM905  # 28 quoted names would be no easier to read
-)
+    """
 KEPT_FILES = re.compile(
     r"usr/lib/(?!.*/gconv/|python3\.\d+/(lib2to3|pydoc_data|idlelib|turtledemo|test|ensurepip)/|systemd/|tmpfiles\.d/)"
-    r"|lib(32|64|x32)?/(?!systemd/|udev/)|usr/bin/python3|usr/share/(mime|zoneinfo)/|opt/"
+    r"|lib(32|64|x32)?/(?!systemd/|udev/)|usr/bin/python3|usr/sbin/nginx$|usr/share/(mime|zoneinfo)/|opt/"
     r"|etc/(python3|ld\.so|mime\.types|debian_version|os-release|host|services|protocols)|usr/libexec/"
 )
 HOOK = """cd "$1" && for each in var/cache/apt/archives/*.deb; do
@@ -51,6 +48,24 @@ ASIDE = 15 * 60  # seconds that it may take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Debian's packages, which come with all that they ask for, and those of them whose files are kept."""
+
+    packages: tuple[str, ...]
+    kept: re.Pattern[str]
+
+
+PYTHON = Recipe(
+    packages=("python3", "libstdc++6", "libgomp1", "ca-certificates", "media-types", "base-files"),
+    kept=re.compile(rf"(?!({'|'.join(map(re.escape, UNWANTED.split()))})$)"),
+)
+NGINX = Recipe(
+    packages=("nginx", "base-files"),
+    kept=re.compile(r"(nginx|base-files|libc6|libcrypt1|libpcre2-8-0|libssl3(t64)?|zlib1g)$"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled:
     """What is in the root file system that was written."""
 
@@ -64,22 +79,22 @@ def available() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
-def assemble(path: Path, platform: Platform, packages: Sequence[str] = ()) -> Assembled:
+def assemble(path: Path, platform: Platform, packages: Sequence[str] = (), recipe: Recipe = PYTHON) -> Assembled:
     """Write a root file system for `platform` to the tar at `path`, with further Debian `packages`.
 
     Raises `BaseError` where mmdebstrap is missing or fails.
     """
     if not available():
-        raise BaseError(f"Assembling a Debian base needs {PROGRAM}: apt-get install {PROGRAM}")
+        raise BaseError(f"Assembling Debian needs {PROGRAM}: apt-get install {PROGRAM}")
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw.tar"
-        _run(raw, platform, packages)
+        _run(raw, platform, (*recipe.packages, *packages))
         members = _members(raw)
         status, files = _pop(members, ".status"), _pop(members, ".files")
-        entries = list(_chosen(members, status, files))
+        entries = list(_chosen(members, status, files, recipe.kept))
         python = next((found[1] for each in entries if (found := re.search(r"bin/python(3\.\d+)$", each.name))), "")
         draft = Path(folder) / "modules"
-        entries += _compiled(entries, python, draft)
+        entries += _compiled(entries, python, draft) if python else []
         with beside(path) as (file, move):
             tar.write(entries, file)
             move(path)
@@ -95,7 +110,7 @@ def _run(raw: Path, platform: Platform, packages: Sequence[str]) -> None:
     given = [str(each) for each in sources if each.suffix in (".list", ".sources") and each.is_file()]
     suite = re.search(r"^VERSION_CODENAME=(\S+)", Path("/etc/os-release").read_text(encoding="utf-8"), re.MULTILINE)
     command = [PROGRAM, "--quiet", "--variant=extract", f"--architectures={platform.architecture}"]
-    command += [f"--include={','.join((*WANTED, *packages))}", f"--extract-hook={HOOK}"]
+    command += [f"--include={','.join(packages)}", f"--extract-hook={HOOK}"]
     command += [suite[1] if suite else "stable", str(raw), *given]
     found = subprocess.run(command, capture_output=True, text=True, timeout=ASIDE, check=False)
     if found.returncode:
@@ -127,13 +142,13 @@ def _bytes(entries: Iterable[tar.Entry], name: str) -> bytes:
     return next((each.source for each in entries if each.name == name and isinstance(each.source, bytes)), b"")
 
 
-def _chosen(members: Mapping[str, tar.Entry], status: str, files: str) -> Iterator[tar.Entry]:
+def _chosen(members: Mapping[str, tar.Entry], status: str, files: str, kept: re.Pattern[str]) -> Iterator[tar.Entry]:
     """What goes into the root file system."""
     owners = _owners(files)
     for name, each in members.items():
         if each.source is None and not each.link:
             continue
-        if owners.get(name, "") not in UNWANTED and KEPT_FILES.match(name):
+        if kept.match(owners.get(name, "")) and KEPT_FILES.match(name):
             yield each
     yield from (tar.Entry(name=name, source=content) for name, content in SKELETON.items())
     yield from (tar.Entry(name=name, link=link) for name, link in LINKS.items())
@@ -143,7 +158,7 @@ def _chosen(members: Mapping[str, tar.Entry], status: str, files: str) -> Iterat
     yield tar.Entry(name=CERTIFICATES, source=b"".join(_bytes([members[name]], name) for name in authorities))
     for paragraph in filter(None, status.split("\n\n")):
         name = paragraph.partition("\n")[0].removeprefix("Package: ")
-        if name not in UNWANTED or name == "ca-certificates":
+        if kept.match(name) or name == "ca-certificates":
             known = _licence(name, members)
             text = f"{paragraph}\nStatus: install ok installed\n" + (f"License: {known}\n" if known else "") + "\n"
             yield tar.Entry(name=f"var/lib/dpkg/status.d/{name}", source=text.encode())
