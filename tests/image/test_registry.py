@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import requests
@@ -127,6 +128,46 @@ class Half(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """A registry that wants a password, and says that uploads go to the same place by another name."""
+
+    told: ClassVar[dict[str, str | None]] = {}  # host -> Authorization
+
+    def do_POST(self) -> None:
+        port = self.server.server_address[1]
+        if self.headers["Authorization"]:
+            return self._say(202, "Location", f"http://localhost:{port}/store")
+        return self._say(401, "WWW-Authenticate", "Basic")
+
+    def do_PATCH(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.told[self.headers["Host"].partition(":")[0]] = self.headers["Authorization"]
+        self._say(202)
+
+    def do_PUT(self) -> None:
+        self._say(201)
+
+    def _say(self, status: int, name: str = "Content-Type", value: str = "text/plain") -> None:
+        self.send_response(status)
+        self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_a_store_that_is_not_the_registry_is_told_no_password() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ref = Ref.parse(f"127.0.0.1:{server.server_port}/me/x:1")
+        target = at(ref.registry, given=Credentials(user="harbour", secret="master"))
+        blob = Blob.of(NOISE[:1000], spec.LAYER_GZIP)
+        target._send_blob(ref, blob, target._begin(ref, blob, ""), "", lambda count: None)
+        server.shutdown()
+    assert Elsewhere.told == {"localhost": None}
 
 
 def test_an_upload_that_breaks_goes_on_where_the_registry_says() -> None:

@@ -170,7 +170,7 @@ class Finder:
         self, name: str, digest: str, layers: tuple[Layer, ...], settings: Mapping[str, Any], pin: str = ""
     ) -> Base:
         found = contents.look([each.blob for each in layers], self.store)
-        contents.need("", found, name)
+        contents.need(found, name)
         if found.architecture and found.architecture != self.platform.architecture:
             raise BaseError(f"The base {name!r} is for {found.architecture}, not for {self.platform}.")
         return Base(

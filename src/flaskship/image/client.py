@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -114,15 +114,19 @@ class Client:
         self, method: str, url: str, scope: str, headers: dict[str, str], body: Body, stream: bool
     ) -> requests.Response:
         for again in (False, True):
-            if granted := self._granted.get(scope):
+            if (granted := self._granted.get(scope)) and self._is_own(url):
                 headers["Authorization"] = granted
             data = body() if callable(body) else body
             response = self._session.request(method, url, headers=headers, data=data, timeout=TIMEOUT, stream=stream)
             challenge = response.headers.get("WWW-Authenticate", "")
-            if response.status_code != 401 or again or not challenge:
+            if response.status_code != 401 or again or not challenge or not self._is_own(response.url):
                 break
             self._granted[scope] = self._grant(challenge, scope)
         return response
+
+    def _is_own(self, url: str) -> bool:
+        """False for a store elsewhere that the registry sends uploads to: it is told no credentials."""
+        return urlsplit(url)[:2] == urlsplit(self.root)[:2]
 
     def _grant(self, challenge: str, scope: str) -> str:
         """The `Authorization` that a challenge asks for."""

@@ -13,6 +13,7 @@ from flaskship.errors import BaseError
 from flaskship.image.spec import Blob
 from flaskship.image.store import Store
 from flaskship.image.wheels import Package
+from flaskship.plan import OLDEST
 
 PYTHONS = re.compile(r"((?:usr/local|usr|opt/[^/]+)/bin)/python(3\.\d+)")
 STATUS = re.compile(r"var/lib/dpkg/(status|status\.d/[^/]+)")
@@ -129,19 +130,13 @@ def licence(text: str) -> str:
     return " AND ".join(dict.fromkeys(each.strip() for each in machine or COMMON.findall(text)))
 
 
-def need(python: str, found: Contents, name: str) -> None:
-    """Raises `BaseError` where a base lacks what is wanted; `python` is "" where any will do."""
+def need(found: Contents, name: str) -> None:
+    """Raises `BaseError` where a base holds no Python that Flaskship runs on."""
     if not found.python:
         raise BaseError(
             f"The base {name!r} holds no Python 3 (looked for /usr/local/bin, /usr/bin and /opt/*/bin). Take one that"
             " does, such as python:3.12-slim, or assemble one: flaskship base debian -o base.tar, then --base base.tar."
         )
-    minor = tuple(map(int, found.python.split(".")))
-    if minor < OLDEST:
-        raise BaseError(f"The base {name!r} holds Python {found.python}; Flaskship runs on {OLDEST_TEXT} and later.")
-    if python and python != found.python:
-        raise BaseError(f"The base {name!r} holds Python {found.python}, not {python}.")
-
-
-OLDEST = (3, 11)
-OLDEST_TEXT = "3.11"
+    if tuple(map(int, found.python.split("."))) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise BaseError(f"The base {name!r} holds Python {found.python}; Flaskship runs on {oldest} and later.")

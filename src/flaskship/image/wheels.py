@@ -19,12 +19,13 @@ from dataclasses import asdict, dataclass, replace
 from email.parser import HeaderParser
 from pathlib import Path
 
+from flaskship import plan
 from flaskship.image import tar
 from flaskship.image.layer import Layer, Progress, facts, known, layer
 from flaskship.image.lock import Lock, Where, interpreter, run
 from flaskship.image.store import Store
 
-PREFIX = "opt/flaskship"  # the virtual environment, from the root
+PREFIX = plan.PREFIX.lstrip("/")  # the virtual environment, from the root
 HEAVY = 4 * 10**6  # bytes, unpacked: a wheel over that is a layer of its own
 LEFT_OUT = ("uv_cache.json", "direct_url.json", "REQUESTED", "INSTALLER")  # say how and when, not what
 COMPILE = """
@@ -70,7 +71,7 @@ class Distribution:
 
 def site(python: str) -> str:
     """Where modules are, from the root."""
-    return f"{PREFIX}/lib/python{python}/site-packages"
+    return plan.site(python).lstrip("/")
 
 
 def layers(lock: Lock, where: Where, store: Store, progress: Progress) -> Wheels:
