@@ -1,10 +1,17 @@
-"""The health check of a container, which has no curl: exits 0 when /readyz answers 200. Standard library only."""
+"""The health check of a container, which has no curl: exits 0 when /readyz answers 200. Standard library only.
+
+And what the server's processes and its routes know of health by the same names.
+"""
 
 import os
 import socket
 import sys
 
 SECONDS = 2.5
+LIVE = ("/livez", "/v2/health/live")  # paths: 200 while the process lives
+READY = ("/readyz", "/healthz", "/health", "/ping")  # 200 while requests are answered
+STARTING = "starting"  # a file in the directory that a server's processes share: one of them cannot answer yet
+DRAINING = "draining"  # another: the server is about to stop
 
 
 def ready(port: int) -> bool:

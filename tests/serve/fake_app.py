@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from flaskship.errors import BundleError
-from flaskship.serve.job import DRAINING, Job, Loaded
+from flaskship.health import DRAINING
+from flaskship.serve.job import Job, Loaded
 
 
 def load(job: Job) -> Loaded:

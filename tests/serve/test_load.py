@@ -19,9 +19,7 @@ from containers import DEADLINE, wait_until
 from sklearn.linear_model import LogisticRegression
 
 from flaskship import make
-from flaskship.serve.job import DRAINING, STARTING
 from flaskship.settings import Settings
-from flaskship.web import ops
 
 BODY = b'{"x0": 0.5, "x1": 2}'
 SERVE = """
@@ -125,10 +123,6 @@ def test_health_answers_while_a_large_file_is_read(bundle):
         assert response.status == 200
         assert response.read().count(b"alse") == 400_000
         connection.close()
-
-
-def test_the_drain_flag_is_the_one_that_the_application_looks_for():
-    assert (STARTING, DRAINING) == (ops.STARTING, ops.DRAINING)
 
 
 def test_a_bundle_that_was_changed_is_not_served(bundle, tmp_path):

@@ -19,7 +19,7 @@ LOAD = "flaskship.serve.load:load"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to serve. `shared` is a directory of this server's workers: their counters, and the flag that it drains."""
+    """What to serve. `shared` is a directory of this server's workers: their counters, and the flags of health.py."""
 
     bundles: tuple[Path, ...]
     settings: Settings
@@ -50,8 +50,6 @@ class Loaded:
 
 
 FAST, SLOW = 2, 16  # threads; see docs/performance.md
-STARTING = "starting"  # this file in `shared` says that some process of the server cannot answer yet
-DRAINING = "draining"  # this file in `shared` says that the server is about to stop
 
 
 def _compiled(bundle: Path) -> bool:

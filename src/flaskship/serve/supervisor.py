@@ -28,7 +28,8 @@ from pathlib import Path
 from types import FrameType
 
 from flaskship.errors import FlaskshipError
-from flaskship.serve.job import DRAINING, STARTING, Job
+from flaskship.health import DRAINING, STARTING
+from flaskship.serve.job import Job
 from flaskship.serve.listen import BALANCED, again, url
 from flaskship.serve.watch import INTERVAL, Watch
 

@@ -20,9 +20,9 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from flaskship.errors import FlaskshipError
+from flaskship.health import LIVE
 from flaskship.serve.job import WSGI, Job, configure_logging
 
-ALIVE = ("/livez", "/v2/health/live")
 FILES = 8192  # that a process may open, connections among them
 
 
@@ -89,7 +89,7 @@ def allow_files() -> None:
 def starting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """The application while the model is loaded: alive, not ready."""
     headers = [("content-type", "text/plain; charset=utf-8")]
-    if environ["PATH_INFO"] in ALIVE:
+    if environ["PATH_INFO"] in LIVE:
         start_response("200 OK", headers)
         return [b"ok\n"]
     start_response("503 Service Unavailable", [*headers, ("retry-after", "1")])

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from flask import Blueprint, Flask
 
+from flaskship.health import DRAINING, STARTING
 from flaskship.settings import Settings, environment
 from flaskship.web import attached, routes
 from flaskship.web.fastlane import FastLane
 from flaskship.web.metrics import Metrics
-from flaskship.web.ops import DRAINING, STARTING, Ops
+from flaskship.web.ops import Ops
 from flaskship.web.reply import WSGI
 from flaskship.web.subject import Site, Subject
 from flaskship.web.vertex import Vertex

@@ -6,13 +6,14 @@ import time
 
 from flask import Blueprint, Response, request
 
-from flaskship.web import guards, health
+from flaskship.health import READY
+from flaskship.web import guards
 from flaskship.web.ops import Ids, Route
 from flaskship.web.problem import REQUEST_ID
 from flaskship.web.subject import Site, Subject
 
 STARTED = "flaskship.started"  # in the WSGI environment
-FREE = frozenset({"livez", "oip_live", "oip_ready", "oip_model_ready", *(path.strip("/") for path in health.READY)})
+FREE = frozenset({"livez", "oip_live", "oip_ready", "oip_model_ready", *(path.strip("/") for path in READY)})
 
 
 def watch(routes: Blueprint, subject: Subject, site: Site) -> None:

@@ -7,11 +7,11 @@ import importlib
 from flask import Blueprint, Flask, Response, request
 
 from flaskship.errors import Unavailable
+from flaskship.health import READY
 from flaskship.web import guards
 from flaskship.web.subject import Site
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
-READY = ("/readyz", "/healthz", "/health", "/ping")
 
 
 def add(app: Flask | Blueprint, site: Site) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 
 import msgspec
 
+from flaskship.health import LIVE, READY
 from flaskship.web import guards, problem
 from flaskship.web.guards import Guard
 from flaskship.web.metrics import SECONDS, Metrics
@@ -22,10 +23,7 @@ from flaskship.web.problem import REQUEST_ID
 from flaskship.web.reply import WSGI, Environ, Headers, StartResponse
 from flaskship.web.subject import Site, Subject
 
-STARTING = "starting"  # this file in the servers' shared directory says that one of them cannot answer yet
-DRAINING = "draining"  # this file in the servers' shared directory says that they are about to stop
-LIVE = ("/livez", "/v2/health/live")
-HEALTH = (*LIVE, "/readyz", "/healthz", "/health", "/ping", "/v2/health/ready")
+HEALTH = (*LIVE, *READY, "/v2/health/ready")
 COUNTED = ("", "predict", "predict_file", "invocations", "openapi.json", "apidocs")
 VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OIP_ROUTE = re.compile(r"(?:/models/([^/]+)(?:/versions/[^/]+)?)?/?(infer|config|stats|ready)?/?")
