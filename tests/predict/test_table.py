@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flaskship.errors import MAX_PROBLEMS, BadInput, UnsupportedContent
+from flaskship.errors import MAX_PROBLEMS, BadInput, NotJSON, UnsupportedContent
 from flaskship.predict import delimited, table
 from flaskship.predict.codec import Codec
 from flaskship.schema import Answer, Columns, Field, FieldType, Output, Signature, Task
@@ -148,8 +148,8 @@ def test_a_file_of_many_blocks_is_read_in_chunks(monkeypatch):
         (b"PK\x03\x04 not really", "spreadsheet cannot be read"),
         (b"[1, 2]", "A row is an object, not 1"),
         (b'age,income,city\n45,1.5,"Bonn\n30,2,Ulm\n', "a quote is never closed"),
-        (b'age,"income,city\n45,1.5,Bonn\n', "a quote is never closed"),
-        (b'age,income,city\n45,1.5,"Bonn"s\n', "Line 1 of the file"),
+        (b'age,"income,city\n45,1.5,Bonn\n', "The header cannot be read: a quote is never closed"),
+        (b'age,income,city\n45,1.5,Bonn\n\n45,1.5,"Bonn"s\n', "Row 2 cannot be read"),
     ],
 )
 def test_a_file_that_is_no_table_says_why(content, says):
@@ -355,6 +355,13 @@ def test_json_lines_are_strict_and_told_by_row():
         ("row 5, column 'age'", "'age' takes a whole number, not true."),
         ("row 5, column 'city'", "'city' takes text, not 3."),
     ]
+
+
+def test_half_of_a_surrogate_pair_is_refused_in_a_column_that_is_only_passed_on_too():
+    row = b'{"age":45,"income":1.5,"city":"Bonn","more":"\\ud800"}'
+    assert refused(row.replace(b"\\ud800", b"") + b"\n" + row).problems[0].at == "row 2"
+    with pytest.raises(NotJSON, match="surrogate"):
+        read(b"[" + row + b"]", name="rows.json")
 
 
 def test_outputs_are_columns_by_name_and_tensors_are_json():

@@ -95,6 +95,7 @@ def test_bad_rows_are_answered_with_null_when_that_is_asked_for(client):
     assert (found["predictions"], found["unanswered"]) == (["leaves", None], 1)
     lines = upload(client, data, query="?on_error=null&format=csv").text.splitlines()
     assert lines[2] == "b,old,1,1,de,,,"
+    assert upload(client, HEADER + b'"never closed', query="?on_error=null&format=csv").status_code == 422
     none = upload(client, HEADER + b"b,old,1,1,de\n", query="?on_error=null").json
     assert none["predictions"] == [None]
 

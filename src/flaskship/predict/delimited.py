@@ -24,6 +24,7 @@ BLOCK = 2**18  # bytes: the words and masks of a block stay in the processor's c
 QUOTED_ROWS = 8192
 LONGEST_LINE = 2**26  # bytes
 DELIMITERS = (",", ";", "\t", "|")
+REASONS = {"end of data": "a quote is never closed", "new-line": "a carriage return stands in it without quotes"}
 DECIMAL_COMMA = re.compile(rb"(?:^|[;\t|\n])\s*[+-]?[0-9]*,[0-9]+\s*(?=[;\t|\r\n]|$)")
 
 
@@ -68,7 +69,7 @@ class Delimited:
         self.delimiter = sniff_delimiter(sample, known)
         line, first = self._header_line(first)
         self.header_text = decoded(line).rstrip("\r\n").encode()
-        self.header = [name.strip() for name in next(self._records([decoded(line)]))]
+        self.header = [name.strip() for name in next(self._records([decoded(line)], 0))]
         if all(NUMBER.fullmatch(name) for name in self.header) and not set(self.header) & set(known):
             raise BadInput("The header is missing: the first line holds numbers only. Begin with the columns' names.")
         self.decimal = "," if self.delimiter != "," and DECIMAL_COMMA.search(first[: 2**16]) else "."
@@ -87,12 +88,14 @@ class Delimited:
     def blocks(self) -> Iterator[Plain | Quoted]:
         """The rows, some at a time."""
         texts = self._texts()
+        row = 1
         for text in texts:
             if b'"' in text:
-                yield from self._quoted(chain([text], texts))
+                yield from self._quoted(chain([text], texts), row)
                 return
             block = Plain(text.replace(b"\r\n", b"\n") if b"\r" in text else text, self)
             if block.rows:
+                row += block.rows
                 yield block
 
     def cells(self, text: bytes) -> Cells:
@@ -100,20 +103,23 @@ class Delimited:
         decimal, delimiter = self.decimal.encode(), self.delimiter.encode()
         return Cells(text, columns=len(self.header), delimiter=delimiter, decimal=decimal)
 
-    def _quoted(self, texts: Iterable[bytes]) -> Iterator[Quoted]:
+    def _quoted(self, texts: Iterable[bytes], first: int) -> Iterator[Quoted]:
         lines = _Recorded(line for text in texts for line in io.StringIO(decoded(text), newline="\n"))
-        records = ((row, taken) for row in self._records(lines) if (taken := lines.take()) and row)
+        records = ((row, taken) for row in self._records(lines, first) if (taken := lines.take()) and row)
         while rows := list(islice(records, QUOTED_ROWS)):
             yield Quoted([row for row, _ in rows], [line for _, line in rows], self)
 
-    def _records(self, lines: Iterable[str]) -> Iterator[list[str]]:
+    def _records(self, lines: Iterable[str], row: int) -> Iterator[list[str]]:
+        """The cells of each record, of which the first is of `row`, or 0 for the header."""
         csv.field_size_limit(LONGEST_LINE)  # of the process: the module has no other way
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         try:
-            yield from reader
+            for record in reader:
+                yield record
+                row += bool(record)
         except csv.Error as error:
-            text = "a quote is never closed" if "end of data" in str(error) else str(error)
-            raise BadInput(f"Line {reader.line_num} of the file cannot be read: {text}.") from error
+            reason = next((said for part, said in REASONS.items() if part in str(error)), str(error))
+            raise BadInput(f"{f'Row {row}' if row else 'The header'} cannot be read: {reason}.") from error
 
 
 class _Recorded:

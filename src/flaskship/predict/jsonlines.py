@@ -88,7 +88,7 @@ def _array(text: bytes) -> Iterator[Objects]:
     try:
         rows: Any = msgspec.json.decode(text)
     except (ValueError, RecursionError):
-        rows = parse(text)
+        rows = _thoroughly(text)
     if not isinstance(rows, list):
         raise BadInput("The file holds no array of objects.")
     return (Objects(rows[start : start + ROWS]) for start in range(0, max(len(rows), 1), ROWS))
@@ -96,10 +96,15 @@ def _array(text: bytes) -> Iterator[Objects]:
 
 def _value(line: bytes) -> Any:
     try:
-        value = parse(line)
-        json.dumps(value, ensure_ascii=False).encode()
+        return _thoroughly(line)
     except NotJSON as error:
         return ValueError(error.detail.replace("The body", "The line"))
-    except UnicodeEncodeError:
-        return ValueError("The line holds half of a surrogate pair: send valid Unicode.")
+
+
+def _thoroughly(text: bytes) -> Any:
+    value = parse(text)
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise NotJSON("The body holds half of a surrogate pair: send valid Unicode.") from error
     return value

@@ -7,6 +7,7 @@ curl -F file=@rows.csv localhost:8000/predict_file?format=csv   the rows with pr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import PurePath
 from typing import IO, Any, NamedTuple, cast
 from urllib.parse import quote
@@ -151,8 +152,8 @@ def array(parts: list[bytes]) -> msgspec.Raw:
 def as_file(subject: Subject, rows: Table, wanted: Options, name: str) -> Response:
     """The rows with the answers beside them.
 
-    Streamed where bad rows are answered with null. Else it is made before it is sent, for a bad row at its end must
-    still be able to refuse it.
+    Streamed where bad rows are answered with null, once its first rows are there: a file that is none is refused. Else
+    it is made before it is sent, for a bad row at its end must still be able to refuse it.
     """
     write = table.writer(wanted.format, rows)
 
@@ -164,12 +165,12 @@ def as_file(subject: Subject, rows: Table, wanted: Options, name: str) -> Respon
             yield write.tail()
 
     parts = content()
-    body = parts if wanted.on_error == "null" else iter(list(parts))
+    begun = list(islice(parts, 2 if wanted.on_error == "null" else None))
     stem = PurePath(name.replace("\\", "/")).stem or subject.name
     file = f"{stem}_predictions{ENDINGS[wanted.format]}"
     disposition = f"attachment; filename=\"{ascii_name(file)}\"; filename*=UTF-8''{quote(file)}"
     headers = {"Content-Disposition": disposition, "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
-    return Response(body, headers=headers, content_type=FORMATS[wanted.format])
+    return Response(chain(begun, parts), headers=headers, content_type=FORMATS[wanted.format])
 
 
 def ascii_name(file: str) -> str:
