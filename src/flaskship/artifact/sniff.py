@@ -17,7 +17,7 @@ from typing import Any
 
 from flaskship.artifact import pickles
 from flaskship.artifact.mistaken import seems
-from flaskship.artifact.onnx import protobuf
+from flaskship.artifact.protobuf import BYTES, VARINT, NotProtobuf, fields, mapped
 from flaskship.artifact.shim import streams
 from flaskship.errors import MissingExtra, NotRecognised, UnsafePickle
 
@@ -266,16 +266,38 @@ def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
 
 
 def _onnx(path: Path, head: bytes) -> Sniffed | None:
-    with path.open("rb") as file:
-        model = protobuf.onnx(file, path.stat().st_size)
-    if model is None:
+    """By the outermost fields, passing over the graph itself."""
+    found: dict[int, list[bytes]] = {number: [] for number in ONNX_FIELDS}
+    try:
+        for number, kind, value in fields(mapped(path)):
+            if ONNX_FIELDS.get(number) != kind:
+                return None
+            found[number].append(b"" if isinstance(value, int) else bytes(value[:HEAD]))
+        opsets = dict(map(_opset, found[ONNX_OPSET]))
+    except NotProtobuf:
         return None
-    made = {model.producer: model.producer_version} if model.producer and model.producer_version else {}
-    opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in sorted(model.opsets.items()))
-    by = f", by {model.producer}" if model.producer else ""
-    return Sniffed(path=path, format=Format.ONNX, made_with=made, detail=f"opset {opsets}{by}")
+    if len(found[ONNX_GRAPH]) != 1 or not opsets:
+        return None
+    producer, version = (b"".join(found[number][-1:]).decode(errors="replace") for number in ONNX_PRODUCER)
+    detail = "opset " + ", ".join(f"{domain or 'ai.onnx'} {number}" for domain, number in sorted(opsets.items()))
+    return Sniffed(
+        path=path,
+        format=Format.ONNX,
+        made_with={producer: version} if producer and version else {},
+        detail=f"{detail}, by {producer}" if producer else detail,
+    )
 
 
+def _opset(entry: bytes) -> tuple[str, int]:
+    """Domain ("" is ai.onnx) and version."""
+    told = {number: value for number, _, value in fields(memoryview(entry))}
+    domain, version = told.get(1), told.get(2)
+    name = bytes(domain).decode(errors="replace") if isinstance(domain, memoryview) else ""
+    return name, version if isinstance(version, int) else 1
+
+
+ONNX_FIELDS = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), BYTES)  # onnx/onnx.proto
+ONNX_PRODUCER, ONNX_GRAPH, ONNX_OPSET = (2, 3), 7, 8
 OLD_PICKLE = re.compile(rb"\(?[ci][A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\((?:lp|dp|c[a-z_.]+\n)|[\]}]q|\(i[a-z]")
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # torch/serialization.py, MAGIC_NUMBER
 GBM = re.compile(rb"gbtree|gblinear|dart")

@@ -1,4 +1,4 @@
-"""ONNX graphs: what a file says of itself (`protobuf`, `graph`), how a graph runs (`model`), whose it is (`loader`)."""
+"""ONNX graphs: what a file says of itself (`graph`), how a graph runs (`model`), whose it is (`loader`)."""
 
 import os
 

@@ -1,26 +1,23 @@
 """What an ONNX file says that ONNX Runtime does not tell: a classifier's labels, and whether its trees know gaps.
 
-A reader of the few fields that matter (onnx/onnx.proto), since the `onnx` package is not there to serve.
+The few fields that matter, by their numbers in onnx/onnx.proto.
 """
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
+from flaskship.artifact.protobuf import NotProtobuf, fields, mapped, varint
+
 MODEL_GRAPH, GRAPH_NODE, GRAPH_INITIALIZER, NODE_ATTRIBUTE = 7, 1, 5, 5
 ATTRIBUTE_NAME, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 8, 9
 TENSOR_STRINGS, TENSOR_INTS, TENSOR_NAME, TENSOR_RAW = 6, 7, 8, 9
 LABELS: Final = (b"classlabels_strings", b"classlabels_ints", b"classlabels_int64s")
 GAPS: Final = b"nodes_missing_value_tracks_true"
-
-Message: TypeAlias = memoryview
-Item: TypeAlias = "tuple[int, int | memoryview]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +28,13 @@ class GraphFacts:
 
 def read(path: Path) -> GraphFacts:
     """Facts of the graph in the file at `path`; none where it is not laid out as expected."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        view = memoryview(whole)
-        try:
-            return _facts(view)
-        except (IndexError, struct.error, UnicodeDecodeError):
-            return GraphFacts()
-        finally:
-            view.release()
+    try:
+        return _facts(mapped(path))
+    except (NotProtobuf, struct.error, UnicodeDecodeError):
+        return GraphFacts()
 
 
-def _facts(view: Message) -> GraphFacts:
+def _facts(view: memoryview) -> GraphFacts:
     classes: tuple[int | str, ...] = ()
     gaps = False
     for graph in _parts(view, MODEL_GRAPH):
@@ -56,7 +49,7 @@ def _facts(view: Message) -> GraphFacts:
     return GraphFacts(classes, gaps)
 
 
-def _named_classes(graph: Message) -> tuple[int | str, ...]:
+def _named_classes(graph: memoryview) -> tuple[int | str, ...]:
     """skl2onnx's constant `classes`, of classifiers that are no operator of their own."""
     for tensor in _parts(graph, GRAPH_INITIALIZER):
         if bytes(next(_parts(tensor, TENSOR_NAME), b"")).startswith(b"classes"):
@@ -66,20 +59,20 @@ def _named_classes(graph: Message) -> tuple[int | str, ...]:
     return ()
 
 
-def _labels(message: Message, strings: int, ints: int) -> tuple[int | str, ...]:
+def _labels(message: memoryview, strings: int, ints: int) -> tuple[int | str, ...]:
     texts = tuple(bytes(part).decode() for part in _parts(message, strings))
     return texts or tuple(_ints(message, ints))
 
 
-def _ints(message: Message, wanted: int) -> Iterator[int]:
+def _ints(message: memoryview, wanted: int) -> Iterator[int]:
     """A repeated int64, packed or not."""
-    for number, value in _items(message):
+    for number, _, value in fields(message):
         if number == wanted and isinstance(value, int):
             yield _signed(value)
         elif number == wanted and isinstance(value, memoryview):
             place = 0
             while place < len(value):
-                packed, place = _varint(value, place)
+                packed, place = varint(value, place)
                 yield _signed(packed)
 
 
@@ -87,33 +80,5 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _parts(message: Message, wanted: int) -> Iterator[Message]:
-    return (value for number, value in _items(message) if number == wanted and isinstance(value, memoryview))
-
-
-def _items(message: Message) -> Iterator[Item]:
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        kind = tag & 7
-        if kind == VARINT:
-            value, place = _varint(message, place)
-            yield tag >> 3, value
-            continue
-        size = {FIXED64: 8, FIXED32: 4}.get(kind, 0)
-        if kind == BYTES:
-            size, place = _varint(message, place)
-        if not 0 <= size <= len(message) - place or kind not in (FIXED64, FIXED32, BYTES):
-            raise IndexError(place)
-        yield tag >> 3, message[place : place + size]
-        place += size
-
-
-def _varint(message: Message, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[place]
-        value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return value, place
+def _parts(message: memoryview, wanted: int) -> Iterator[memoryview]:
+    return (value for number, _, value in fields(message) if number == wanted and isinstance(value, memoryview))
