@@ -94,6 +94,11 @@ def main() -> list[Claim]:
     medians = {name: statistics.median(found) for name, found in times.items()}
     out("\n### `/predict_file`, 316,200 rows\n")
     out(table(("what", "ms"), [(name, f"{seconds * 1e3:.0f}") for name, seconds in medians.items()]))
-    least = sum(min(value for name, value in medians.items() if name.startswith(kind)) for kind in ("reader", "model"))
-    reached = medians["POST /predict_file, JSON"] / least
+    rounds = zip(_fastest(times, "reader"), _fastest(times, "model"), times["POST /predict_file, JSON"], strict=True)
+    reached = statistics.median(answered / (read + predicted) for read, predicted, answered in rounds)
     return [Claim(what="/predict_file: to fastest reader + model alone", reached=reached, target=1.5, at_least=False)]
+
+
+def _fastest(times: dict[str, list[float]], kind: str) -> list[float]:
+    """Seconds of the fastest of a kind in each round, so that what else the machine does hits all of a ratio alike."""
+    return [min(found) for found in zip(*(own for name, own in times.items() if name.startswith(kind)), strict=True)]

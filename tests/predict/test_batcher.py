@@ -3,8 +3,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,12 +54,16 @@ class Told(deque[Job]):
 
 
 class Queued:
-    """Callers that stand in the batcher's queue in the order in which they were added."""
+    """A batcher whose model is at work on `first`, and callers that stand in its queue in the order they were added."""
 
-    def __init__(self, batcher: Batcher) -> None:
-        self.batcher = batcher
+    def __init__(
+        self, gate: Gate, first: Columns, model: Callable[[Columns], Answer] | None = None, **how: Any
+    ) -> None:
+        self.batcher = Batcher(model or gate, **how)
+        self.batcher._queue = self.queue = Told()
         self.pool = ThreadPoolExecutor(32)
-        batcher._queue = self.queue = Told()
+        self.first = self.pool.submit(self.batcher, first)
+        assert gate.begun.acquire(timeout=DEADLINE)
 
     def add(self, columns: Columns) -> Future[Answer]:
         """Returns when the caller is in the queue."""
@@ -88,28 +93,24 @@ def test_an_idle_batcher_calls_the_model_in_the_callers_own_thread():
 
 def test_what_waits_is_joined_and_everyone_gets_the_own_slice():
     gate, seen = Gate(), []
-    batcher = Batcher(gate, observe=lambda *call: seen.append(call[:2]))
-    callers = Queued(batcher)
-    first = callers.pool.submit(batcher, rows(1))
-    assert gate.begun.acquire(timeout=DEADLINE)
+    callers = Queued(gate, rows(1), observe=lambda *call: seen.append(call[:2]))
     others = [callers.add(rows(2, 3)), callers.add(rows(4)), callers.add(rows(5, 6, 7))]
     gate.go.release(2)
-    assert first.result(DEADLINE).values[0].tolist() == [2]
+    assert callers.first.result(DEADLINE).values[0].tolist() == [2]
     assert [other.result(DEADLINE).values[0].tolist() for other in others] == [[4, 6], [8], [10, 12, 14]]
     assert [other.result().probabilities.shape for other in others] == [(2, 2), (1, 2), (3, 2)]
     assert others[2].result().score.tolist() == [5, 6, 7]
     assert gate.given == [[1], [2, 3, 4, 5, 6, 7]]
     assert seen == [(1, 1), (6, 3)]
-    assert batcher.waiting == 0
+    assert callers.batcher.waiting == 0
 
 
 def test_a_batch_takes_no_more_rows_than_allowed_and_first_come_are_first_served():
     gate = Gate()
-    batcher = Batcher(gate, max_batch=4)
-    callers = Queued(batcher)
-    futures = [callers.pool.submit(batcher, rows(0))]
-    assert gate.begun.acquire(timeout=DEADLINE)
-    futures += [callers.add(rows(*values)) for values in ([1, 2], [3, 4], [5, 6, 7], [8], [9] * 6, [10])]
+    callers = Queued(gate, rows(0), max_batch=4)
+    futures = [callers.first] + [
+        callers.add(rows(*values)) for values in ([1, 2], [3, 4], [5, 6, 7], [8], [9] * 6, [10])
+    ]
     gate.go.release(5)
     assert [len(future.result(DEADLINE).values[0]) for future in futures] == [1, 2, 2, 3, 1, 6, 1]
     assert gate.given == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9] * 6, [10]]
@@ -117,11 +118,8 @@ def test_a_batch_takes_no_more_rows_than_allowed_and_first_come_are_first_served
 
 def test_tensors_of_different_shapes_are_never_joined():
     gate = Gate()
-    batcher = Batcher(gate)
-    callers = Queued(batcher)
-    futures = [callers.pool.submit(batcher, {"x": np.zeros((1, 2))})]
-    assert gate.begun.acquire(timeout=DEADLINE)
-    futures += [callers.add({"x": np.full(shape, 1.0)}) for shape in ((1, 2), (1, 3), (1, 2))]
+    callers = Queued(gate, {"x": np.zeros((1, 2))})
+    futures = [callers.first] + [callers.add({"x": np.full(shape, 1.0)}) for shape in ((1, 2), (1, 3), (1, 2))]
     gate.go.release(4)
     assert [future.result(DEADLINE).values[0].shape for future in futures] == [(1, 2), (1, 2), (1, 3), (1, 2)]
     assert list(map(len, gate.given)) == [2, 2, 3, 2]
@@ -142,14 +140,11 @@ def test_a_large_request_runs_in_parts_and_is_joined_again():
 
 def test_others_have_their_turn_between_the_parts_of_a_large_request():
     gate = Gate()
-    batcher = Batcher(gate, max_batch=2, max_alone=2)
-    callers = Queued(batcher)
-    large = callers.pool.submit(batcher, rows(1, 2, 3, 4))
-    assert gate.begun.acquire(timeout=DEADLINE)
+    callers = Queued(gate, rows(1, 2, 3, 4), max_batch=2, max_alone=2)
     small = callers.add(rows(9))
     gate.go.release(3)
     assert small.result(DEADLINE).values[0].tolist() == [18]
-    assert large.result(DEADLINE).values[0].tolist() == [2, 4, 6, 8]
+    assert callers.first.result(DEADLINE).values[0].tolist() == [2, 4, 6, 8]
     assert gate.given == [[1, 2], [9], [3, 4]]
 
 
@@ -162,13 +157,10 @@ def test_only_the_culprit_of_a_failing_batch_gets_the_error():
             raise BadInput("thirteen")
         return answer
 
-    batcher = Batcher(model)
-    callers = Queued(batcher)
-    first = callers.pool.submit(batcher, rows(0))
-    assert gate.begun.acquire(timeout=DEADLINE)
+    callers = Queued(gate, rows(0), model)
     futures = [callers.add(rows(value)) for value in (1, 13, 3)]
     gate.go.release(5)
-    assert first.result(DEADLINE).values[0].tolist() == [0]
+    assert callers.first.result(DEADLINE).values[0].tolist() == [0]
     assert futures[0].result(DEADLINE).values[0].tolist() == [2]
     with pytest.raises(BadInput, match="thirteen"):
         futures[1].result(DEADLINE)
@@ -183,16 +175,15 @@ def test_a_model_that_answers_too_few_rows_has_failed():
 
 def test_a_full_queue_refuses_and_serves_on():
     gate = Gate()
-    batcher = Batcher(gate, max_queue=1)
-    callers = Queued(batcher)
-    first = callers.pool.submit(batcher, rows(1))
-    assert gate.begun.acquire(timeout=DEADLINE)
+    callers = Queued(gate, rows(1), max_queue=1)
     second = callers.add(rows(2))
     with pytest.raises(Overloaded, match="1 requests are waiting already") as caught:
-        batcher(rows(3))
+        callers.batcher(rows(3))
     assert (caught.value.status, caught.value.retry_after) == (429, 1)
     gate.go.release(3)
-    assert [first.result(DEADLINE).rows, second.result(DEADLINE).rows, batcher(rows(4)).rows] == [1, 1, 1]
+    assert [
+        each.rows for each in (callers.first.result(DEADLINE), second.result(DEADLINE), callers.batcher(rows(4)))
+    ] == [1, 1, 1]
 
 
 def test_who_has_waited_too_long_goes_and_leaves_nothing_behind():
@@ -218,18 +209,15 @@ def test_a_dying_leader_leaves_its_followers_to_the_next():
             raise SystemExit
         return answer
 
-    batcher = Batcher(model)
-    callers = Queued(batcher)
-    first = callers.pool.submit(batcher, rows(0))
-    assert gate.begun.acquire(timeout=DEADLINE)
+    callers = Queued(gate, rows(0), model)
     futures = [callers.add(rows(value)) for value in (13, 1, 2)]
     gate.go.release(10)
-    assert first.result(DEADLINE).rows == 1
+    assert callers.first.result(DEADLINE).rows == 1
     with pytest.raises(SystemExit):
         futures[0].result(DEADLINE)
     assert [future.result(DEADLINE).values[0].tolist() for future in futures[1:]] == [[2], [4]]
     assert gate.given == [[0], [13, 1, 2], [1, 2]]
-    assert batcher(rows(5)).values[0].tolist() == [10]
+    assert callers.batcher(rows(5)).values[0].tolist() == [10]
 
 
 @pytest.mark.parametrize("options", [{}, {"max_batch": 3, "max_alone": 4}, {"timeout": 0.0005}])
