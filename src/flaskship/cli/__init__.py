@@ -36,6 +36,7 @@ VERBS = {
     "prune": "Remove what is no longer used: stopped containers, images, layers.",
     "up": "Run a model behind nginx, in several containers, through Compose.",
     "down": "Take away what `up` made.",
+    "deploy": "Write what runs an image on Swarm or Kubernetes.",
     "eject": "Write the project that gives the same image with `docker build`.",
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import indent
 
 from flaskship.deploy.service import Service
 from flaskship.plan import written
@@ -64,6 +65,12 @@ def title(service: Service) -> str:
 def quantity(size: int, unit: str) -> str:
     """Bytes as `96Mi` (or `96M`, as Docker has it) where they are whole MiB, else as they are."""
     return str(size) if size % MIB else f"{size // MIB}{unit}"
+
+
+def block(name: str, parts: Mapping[str, Sequence[str]]) -> str:
+    """Lines of YAML under the names of their parts, without those that have none."""
+    said = [f"  {part}:\n" + indent("\n".join(lines), " " * 4) for part, lines in parts.items() if lines]
+    return "\n".join([f"{name}:", *said])
 
 
 def label(text: str) -> str:

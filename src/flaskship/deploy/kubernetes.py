@@ -323,10 +323,10 @@ def resources(service: Service, measured: int) -> str:
     if memory.request:
         asked.append(f"memory: {cluster.quantity(memory.request, 'Mi')}")
         most.append(f"memory: {cluster.quantity(memory.limit, 'Mi')}")
-    note = "" if service.memory or not measured else "  # memory as measured with this model"
-    parts = [("requests", asked, note), ("limits", most, "")]
-    said = [f"  {name}:{note}\n" + indent("\n".join(lines), " " * 4) for name, lines, note in parts if lines]
-    return "\n".join(["resources:", *said])
+    text = cluster.block("resources", {"requests": asked, "limits": most})
+    if measured and not service.memory:
+        return text.replace(":", ":  # memory as measured with this model", 1)
+    return text
 
 
 def spread(service: Service) -> str:

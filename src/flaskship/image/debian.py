@@ -29,7 +29,8 @@ UNWANTED = """
     """
 KEPT_FILES = re.compile(
     r"usr/lib/(?!.*/gconv/|python3\.\d+/(lib2to3|pydoc_data|idlelib|turtledemo|test|ensurepip)/|systemd/|tmpfiles\.d/)"
-    r"|lib(32|64|x32)?/(?!systemd/|udev/)|usr/bin/python3|usr/sbin/nginx$|usr/share/(mime|zoneinfo)/|opt/"
+    r"|lib(32|64|x32)?/(?!systemd/|udev/)|usr/bin/python3|usr/share/(mime|zoneinfo)/|opt/"
+    r"|usr/sbin/nginx$|(usr/)?bin/(da)?sh$"
     r"|etc/(python3|ld\.so|mime\.types|debian_version|os-release|host|services|protocols)|usr/libexec/"
 )
 HOOK = """cd "$1" && for each in var/cache/apt/archives/*.deb; do
@@ -60,8 +61,8 @@ PYTHON = Recipe(
     kept=re.compile(rf"(?!({'|'.join(map(re.escape, UNWANTED.split()))})$)"),
 )
 NGINX = Recipe(
-    packages=("nginx", "base-files"),
-    kept=re.compile(r"(nginx|base-files|libc6|libcrypt1|libpcre2-8-0|libssl3(t64)?|zlib1g)$"),
+    packages=("nginx", "dash", "base-files"),  # a shell, with which a stack of Swarm writes nginx.conf
+    kept=re.compile(r"(nginx|dash|base-files|libc6|libcrypt1|libpcre2-8-0|libssl3(t64)?|zlib1g)$"),
 )
 
 
