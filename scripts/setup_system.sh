@@ -29,8 +29,10 @@ done | tr '\n' ' ')
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing with apt-get: $missing" >&2
-    apt-get update -qq >&2
-    # shellcheck disable=SC2086 # one word a package
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >&2 && exit 0
+    patient="-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
+    # shellcheck disable=SC2086 # one word an option, one word a package
+    apt-get $patient update -qq >&2
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get $patient install -y -qq $missing >&2 && exit 0
 fi
 echo "Missing on this machine: $missing(Debian: sudo apt-get install $missing). Going on without." >&2

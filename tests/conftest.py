@@ -26,7 +26,7 @@ LACKING: Counter[str] = Counter()
 settings.register_profile(
     "same", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("search", settings.get_profile("same"), derandomize=False, max_examples=5000)
+settings.register_profile("search", settings.get_profile("same"), derandomize=False, max_examples=1000)
 settings.load_profile("same")
 
 
