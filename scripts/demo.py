@@ -6,11 +6,12 @@ Where no container engine answers, or no base for an image can be had, it serves
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from flaskship import engine
 
 SALES = Path(__file__).parent.parent / "examples" / "sales"
 PORTS = range(8000, 8100)
@@ -30,34 +31,24 @@ def flaskship(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-m", "flaskship", *arguments], cwd=SALES, check=False)
 
 
-def docker(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["docker", *arguments], capture_output=True, check=False)
-
-
-def engine() -> bool:
-    return shutil.which("docker") is not None and docker("info").returncode == 0
-
-
 def main() -> None:
     subprocess.run([sys.executable, SALES / "train.py"], check=True)
     port = int(os.environ.get("PORT") or free_port())
     here = f"http://localhost:{port}"
     print("\nMaking its image, without Docker:", flush=True)
-    loaded = engine()
-    built = flaskship("build", "sales.joblib", *SAMPLE, "-t", IMAGE, *(["--load"] if loaded else [])).returncode == 0
-    how = "in a container" if built and loaded else "from its bundle, since no container engine answers here"
+    built = flaskship("build", "sales.joblib", *SAMPLE, "-t", IMAGE).returncode == 0
+    contained = built and engine.answers()
+    how = "in a container" if contained else "from its bundle, since no container engine answers here"
     print(
         f"\nNow serving it, {how}, until Ctrl-C. Its page: {here}\n"
-        "Once it says that it serves, try\n"
+        "Once it serves, try\n"
         f"  curl '{here}/predict?age=45&new_user=0&total_pages_visited=5'\n"
         f"  curl {here}/predict_file -F file=@examples/sales/online_sales_unlabelled.csv\n",
         flush=True,
     )
-    if built and loaded:
-        run = ["docker", "run", "--rm", "--init", "--read-only", "--cap-drop", "ALL", "-p", f"{port}:8000", IMAGE]
-        os.execvp("docker", run)
+    verb = ["run", IMAGE, "--attach"] if contained else ["serve", "sales.joblib", *SAMPLE]
     os.chdir(SALES)
-    os.execv(sys.executable, [sys.executable, "-m", "flaskship", "serve", "sales.joblib", *SAMPLE, "--port", str(port)])
+    os.execv(sys.executable, [sys.executable, "-m", "flaskship", *verb, "--port", str(port)])
 
 
 if __name__ == "__main__":
