@@ -357,6 +357,17 @@ def test_json_lines_are_strict_and_told_by_row():
     ]
 
 
+@pytest.mark.parametrize("text", ['"age":1,"income":2,"city":"a"', r'"age":1,"income":2,"city":"a \" b"'])
+def test_a_repeated_key_is_refused_in_json_lines_and_arrays(text):
+    row = b"{%s}" % text.encode()
+    assert read(row) == read(b"[" + row + b"]") == [(1, 2.0, json.loads(row)["city"])]
+    for bad in (row.replace(b"{", b'{"age":3,'), row.replace(b"}", b',"more":1,"more":{"a":"b"}}')):
+        for content in (row + b"\n" + bad, b"[" + row + b"," + bad + b"]"):
+            (problem,) = refused(content).problems
+            assert problem.at == "row 2"
+            assert "given more than once" in problem.message
+
+
 def test_half_of_a_surrogate_pair_is_refused_in_a_column_that_is_only_passed_on_too():
     row = b'{"age":45,"income":1.5,"city":"Bonn","more":"\\ud800"}'
     assert refused(row.replace(b"\\ud800", b"") + b"\n" + row).problems[0].at == "row 2"

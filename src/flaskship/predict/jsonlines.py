@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -52,9 +52,7 @@ class Objects:
         self.header: list[str] = []
         self.rows = len(values)
         self.faults: Faults = [
-            (row, str(value) if isinstance(value, ValueError) else f"A row is an object, not {described(value)}.")
-            for row, value in enumerate(values)
-            if not isinstance(value, dict)
+            (row, said) for row, value in enumerate(values) if type(value) is not dict and (said := _fault(value))
         ]
         self.objects: list[dict[str, Any]] = [value if isinstance(value, dict) else {} for value in values]
 
@@ -77,21 +75,41 @@ class Objects:
         """There is no delimited text."""
 
 
+def _fault(value: Any) -> str:
+    """Why a value is no row; empty where it is one."""
+    if isinstance(value, dict):
+        repeated = getattr(value, "repeated", ())
+        return f"{repeated[0][:200]!r} is given more than once. Give it once." if repeated else ""
+    return str(value) if isinstance(value, ValueError) else f"A row is an object, not {described(value)}."
+
+
 def _lines(text: bytes) -> Objects:
-    try:
-        return Objects(msgspec.json.Decoder().decode_lines(text))
-    except (ValueError, RecursionError):
-        return Objects([_value(line) for line in text.split(b"\n") if line.strip()])
+    rows = _quickly(text, msgspec.json.Decoder().decode_lines)
+    return Objects([_value(line) for line in text.split(b"\n") if line.strip()] if rows is None else rows)
 
 
 def _array(text: bytes) -> Iterator[Objects]:
-    try:
-        rows: Any = msgspec.json.decode(text)
-    except (ValueError, RecursionError):
+    rows = _quickly(text, msgspec.json.decode)
+    if rows is None:
         rows = _thoroughly(text)
     if not isinstance(rows, list):
         raise BadInput("The file holds no array of objects.")
     return (Objects(rows[start : start + ROWS]) for start in range(0, max(len(rows), 1), ROWS))
+
+
+def _quickly(text: bytes, decode: Callable[[bytes], Any]) -> Any:
+    """The decoded text; None where only the thorough way can tell what is wrong, or whether a key is repeated.
+
+    None is, where keys and texts explain all quote characters, as in the codec.
+    """
+    try:
+        rows = decode(text)
+        objects = [row for row in rows if isinstance(row, dict)]
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = [value for row in objects for value in row.values() if isinstance(value, str)]
+    quotes = text.count(b'"') - 2 * sum(map(len, objects)) - 2 * len(texts)
+    return rows if not quotes or quotes == sum(value.count('"') for value in texts) else None
 
 
 def _value(line: bytes) -> Any:
