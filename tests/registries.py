@@ -63,12 +63,12 @@ class Wire:
 
 
 @contextmanager
-def running(folder: Path, auth: str = "") -> Iterator[str]:
-    """A registry that keeps its data in `folder`: `127.0.0.1:PORT`."""
+def running(folder: Path, auth: str = "", host: str = "127.0.0.1") -> Iterator[str]:
+    """A registry that keeps its data in `folder`: `HOST:PORT`."""
     config = folder / "config.yml"
     config.write_text(
         f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}\n"
-        f"http: {{addr: '127.0.0.1:0'}}\n{auth}"
+        f"http: {{addr: '{host}:0'}}\n{auth}"
     )
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
@@ -82,5 +82,5 @@ def running(folder: Path, auth: str = "") -> Iterator[str]:
 
 
 def _address(log: Path) -> str:
-    found = re.search(r'msg="listening on (127\.0\.0\.1:\d+)"', log.read_text())
+    found = re.search(r'msg="listening on ([\d.]+:\d+)"', log.read_text())
     return found[1] if found else ""
