@@ -25,6 +25,23 @@ def test_the_application_is_answered_from(serving, server):
     assert running.get("/missing")[0] == 500
 
 
+def test_clients_that_send_slowly_hold_up_nobody(serving):
+    running = serving(workers=1, threads=1).ready()
+    uploads = [socket.create_connection(("127.0.0.1", running.port), DEADLINE) for _ in range(3)]
+    head = b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 300000\r\n\r\n"
+    for each in uploads:
+        each.sendall(head + b"x" * 9)
+    for _ in range(6):
+        assert running.get("/livez")[0] == 200
+    for each in uploads:
+        each.sendall(b"x" * 299_991)
+        with each, each.makefile("rb") as answer:
+            assert answer.read().endswith(b"\r\n\r\n" + b"x" * 300_000)
+    for _ in range(40):  # with the seat back, and no thread lost
+        assert running.get("/echo", b"x" * 200_000) == (200, b"x" * 200_000)
+        assert running.get("/livez")[0] == 200
+
+
 @both
 def test_a_request_in_flight_is_answered_after_sigterm(serving, server):
     running = serving(server=server).ready()

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from granian._futures import _new_cbscheduler
@@ -20,6 +20,9 @@ from flaskship.serve.job import WSGI, Job
 from flaskship.serve.listen import BACKLOG
 
 CONNECTIONS = 4096  # accepted at once by a worker; more wait in the kernel
+SPARE = 4  # threads that stand in for those that a client keeps waiting, each with a body in memory
+FOR_EVER = 10**9  # seconds
+LONG = len("100000")  # digits of a length in bytes from which a body may be long in coming
 BASIC = {
     "SCRIPT_NAME": "",
     "wsgi.errors": sys.stderr,
@@ -32,11 +35,17 @@ BASIC = {
 
 
 class Server:
-    """Accepts on `listener`, a file descriptor of a listening socket that it shares with other processes."""
+    """Accepts on `listener`, a file descriptor of a listening socket that it shares with other processes.
+
+    Granian starts threads while requests wait, up to its limit. Only as many as have a seat go on after their first
+    request; the others stand in for a thread that leaves its seat, as it waits for a slow client.
+    """
 
     def __init__(self, job: Job, listener: int, application: WSGI) -> None:
         self.application = application
         self._last: list[tuple[str, str]] = []  # headers of every answer
+        self._seats = threading.Semaphore(job.threads)
+        self._seat = threading.local()  # `taken` where this thread has one
         self._stopped = threading.Event()
         self._signal = WorkerSignal()
         self._signal.add_cb(self._stopped.set)
@@ -46,7 +55,8 @@ class Server:
             os.getpid(),
             (None, holder(listener, False, BACKLOG)),
             None,
-            py_threads=job.threads,
+            py_threads=job.threads + SPARE,
+            py_threads_idle_timeout=FOR_EVER,  # a thread would take its seat with it
             backpressure=CONNECTIONS,
             http_mode="auto",
         )
@@ -62,11 +72,28 @@ class Server:
 
     def stop(self) -> None:
         """Accept no more, answer what is in flight, return."""
+        self._seats.release(SPARE)  # a thread that waits for one keeps its last connection open
         self._signal.set()
         self._stopped.wait()
 
     def _answer(self, protocol: Any, environ: dict[str, Any]) -> None:
-        """One request. Granian's own wrapper copies the process's environment, secrets and all, into each."""
+        """One request, in a thread that has a seat after it."""
+        if len(environ.get("CONTENT_LENGTH", "")) >= LONG or "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = Slow(environ["wsgi.input"], self._leave)
+        try:
+            self._respond(protocol, environ)
+        finally:
+            if not hasattr(self._seat, "taken"):
+                self._seats.acquire()
+                self._seat.taken = True
+
+    def _leave(self) -> None:
+        if hasattr(self._seat, "taken"):
+            del self._seat.taken
+            self._seats.release()
+
+    def _respond(self, protocol: Any, environ: dict[str, Any]) -> None:
+        """Granian's own wrapper copies the process's environment, secrets and all, into each request's."""
         environ |= BASIC
         status = 500
         headers: list[tuple[str, str]] = []
@@ -79,7 +106,23 @@ class Server:
         if isinstance(body, list):
             protocol.response_bytes(status, headers, body[0] if len(body) == 1 else b"".join(body))
         else:
+            self._leave()
             protocol.response_iter(status, headers, Chunks(body))
+
+
+class Slow:
+    """A body that may be long in coming: `leave` is called before it is read."""
+
+    def __init__(self, body: Any, leave: Callable[[], None]) -> None:
+        self._body, self._leave = body, leave
+
+    def __getattr__(self, name: str) -> Any:
+        self._leave()
+        return getattr(self._body, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._leave()
+        return iter(self._body)
 
 
 class Chunks:
