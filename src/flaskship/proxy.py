@@ -15,6 +15,7 @@ from flaskship.engine import images
 from flaskship.errors import BaseError, RegistryError
 from flaskship.image import debian
 from flaskship.image.base import AUTO, FORGOTTEN
+from flaskship.image.dockerfile import PROXY_COMMAND
 from flaskship.image.ref import Ref
 from flaskship.image.registry import Registry
 from flaskship.image.spec import Platform
@@ -22,7 +23,6 @@ from flaskship.image.store import Store
 from flaskship.plan import USER
 
 ASSEMBLED = Ref.parse("flaskship/nginx:debian")
-COMMAND = ("nginx", "-e", "stderr", "-g", "daemon off;")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Finder:
         if self._is_reachable():
             return NGINX
         self.say(f"Giving the engine {ASSEMBLED}")
-        changes = [f"CMD {json.dumps(COMMAND)}", "ENV PATH=/usr/sbin:/usr/bin", f"USER {USER}:{USER}"]
+        changes = [f"CMD {json.dumps(PROXY_COMMAND)}", "ENV PATH=/usr/sbin:/usr/bin", f"USER {USER}:{USER}"]
         client.api.import_image_from_file(
             str(self._root()), repository=ASSEMBLED.repository, tag=ASSEMBLED.tag, changes=changes
         )

@@ -19,22 +19,23 @@ from flaskship.plan import BAKED
 from flaskship.settings import Duration, parse
 
 IMAGE = ("base", "requirement", "system", "insecure")
-STACK = ("env", "api_key", "replicas", "memory", "cpus", "rate_limit", "tls_cert", "tls_key", "nginx")
+RUNNING = ("api_key", "replicas", "memory", "cpus", "rate_limit", "tls_cert", "tls_key", "nginx")
 PLAIN = 80
+PORTS = "[default: 80, or 443 with --tls-cert]"
 
 
 @click.command("up")
 @click.argument("target", metavar="REF|TARGET")
 @click.option(
     "-p", "--port", type=click.IntRange(0, 65535),
-    help="Port that users come to; 0 takes a free one.  [default: 80, or 443 with --tls-cert]",
+    help=f"Port that users come to; 0 takes a free one.  {PORTS}",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Write compose.yaml and nginx.conf there.  [default: stacks/NAME in the user's cache]",
 )  # fmt: skip
 @click.option("--wait", default="2m", metavar="DURATION", help="Longest wait until it is ready.  [default: 2m]")
-@settings_options(*MAKING, *IMAGE, *STACK, *BAKED)
+@settings_options(*MAKING, *IMAGE, "env", *RUNNING, *BAKED)
 def command(target: str, port: int | None, output: Path | None, wait: str, **flags: Any) -> None:
     """Run a model behind nginx, in several containers, through Compose, and print the URL that answers.
 

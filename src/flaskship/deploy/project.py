@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+from flaskship.deploy import compose, kubernetes
+from flaskship.deploy.service import Service
 from flaskship.image import dockerfile
 from flaskship.image.base import Base
 from flaskship.image.lock import Lock
@@ -31,91 +33,14 @@ if __name__ == "__main__":
     app.run(port=settings.port)
 '''
 
-NGINX_DOCKERFILE = """\
-FROM nginx:stable-alpine
-COPY nginx.conf /etc/nginx/nginx.conf
-"""
-
-NGINX = Template("""\
-# In front of one or more containers of the API.
-worker_processes auto;
-events { worker_connections 4096; }
-http {
-    resolver 127.0.0.11 valid=5s;  # Docker's own: finds replicas that come later
-    client_max_body_size $body;
-    gzip on;
-    gzip_types application/json text/css application/javascript text/csv;
-    server_tokens off;
-    server {
-        listen 80;
-        location ~ ^/(metrics|livez|readyz|healthz)$$ { return 404; }  # for those inside
-        location / {
-            set $$api http://api:$port;
-            proxy_pass $$api;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host $$http_host;
-            proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $$scheme;
-            proxy_read_timeout ${timeout}s;
-        }
-    }
-}
-""")
-
-COMPOSE = Template("""\
-services:
-  api:
-    build: api
-    image: $name
-    read_only: true
-    cap_drop: [ALL]
-    restart: unless-stopped
-  nginx:
-    build: nginx
-    ports: ["80:80"]
-    depends_on: [api]
-    restart: unless-stopped
-""")
-
-RUN_DOCKER = """\
+RUN_DOCKER = Template("""\
 #!/bin/sh
-# Builds both images and runs them: http://localhost
+# Builds both images and runs them: $url
 set -e
-cd "$(dirname "$0")"
+cd "$$(dirname "$$0")"
 if docker compose version >/dev/null 2>&1; then compose="docker compose"; else compose=docker-compose; fi
-$compose up --build --detach "$@"
-echo "http://localhost"
-"""
-
-KUBERNETES = Template("""\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: $name}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: $name}}
-  template:
-    metadata: {labels: {app: $name}}
-    spec:
-      containers:
-        - name: api
-          image: $name
-          ports: [{containerPort: $port}]
-          readinessProbe: {httpGet: {path: /readyz, port: $port}, periodSeconds: 5}
-          livenessProbe: {httpGet: {path: /livez, port: $port}, periodSeconds: 10, timeoutSeconds: 3}
-          securityContext:
-            runAsNonRoot: true
-            readOnlyRootFilesystem: true
-            allowPrivilegeEscalation: false
-            capabilities: {drop: [ALL]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: $name}
-spec:
-  selector: {app: $name}
-  ports: [{port: 80, targetPort: $port}]
+$$compose up --build --detach "$$@"
+echo "$url"
 """)
 
 README = Template("""\
@@ -130,31 +55,36 @@ Made by `flaskship eject`. It is yours: change what you like.
 | `api/requirements.txt` | the packages, pinned with their hashes |
 | `api/flaskship/` | the server |
 | `api/app.py` | the same API as a Flask app, to run and to change without a container |
-| `nginx/` | what stands in front of it |
-| `compose.yaml`, `run_docker.sh` | both together: `sh run_docker.sh`, then http://localhost |
+| `nginx/` | what stands in front of it: limits, retries, headers |
+| `compose.yaml`, `run_docker.sh` | both together: `sh run_docker.sh`, then $url |
 | `kubernetes.yaml` | the same for a cluster, once the image is in its registry |
+
+`api/Dockerfile` takes packages from a builder, an image with pip: `BUILDER=my/python sh run_docker.sh` takes another.
+`sh run_docker.sh --scale api=4` runs four replicas; `docker compose down --volumes` takes all away.
 """)
 
 
-def files(name: str, plan: Plan, base: Base, lock: Lock, *, body: int, timeout: float) -> Files:
-    """The project's files by name: bytes, or where they are now. `body` in bytes, `timeout` in seconds."""
-    named = {"name": name, "port": plan.port, "body": body, "timeout": f"{timeout:g}"}
+def files(service: Service, plan: Plan, base: Base, lock: Lock, *, proxy: str | Path) -> Files:
+    """The project's files by name: bytes, or where they are now. `proxy` is nginx: a reference, or a tar."""
+    scheme, usual = ("https", compose.SECURE) if service.tls else ("http", 80)
+    url = f"{scheme}://localhost" + ("" if service.published == usual else f":{service.published}")
     texts = {
-        "README.md": README.substitute(named),
+        "README.md": README.substitute(name=service.name, url=url),
         "api/Dockerfile": dockerfile.render(plan, base),
         "api/app.py": APP,
         "api/requirements.txt": lock.text,
-        "compose.yaml": COMPOSE.substitute(named),
-        "kubernetes.yaml": KUBERNETES.substitute(named),
-        "nginx/Dockerfile": NGINX_DOCKERFILE,
-        "nginx/nginx.conf": NGINX.substitute(named),
-        "run_docker.sh": RUN_DOCKER,
+        "kubernetes.yaml": kubernetes.render(service),
+        "nginx/Dockerfile": dockerfile.nginx(proxy if isinstance(proxy, str) else ""),
+        "run_docker.sh": RUN_DOCKER.substitute(url=url),
     }
     found: dict[str, bytes | Path] = {name: text.encode() for name, text in texts.items()}
+    found.update(compose.files(service, build=True))
     for part in plan.parts:
         found.update({f"api/{_inside(name, plan)}": source for name, source in part.files.items()})
     if not base.pin:
         found[f"api/{dockerfile.BASE_TAR}"] = base.layers[0].blob.read()
+    if isinstance(proxy, Path):
+        found[f"nginx/{dockerfile.PROXY_TAR}"] = proxy
     return found
 
 

@@ -9,9 +9,11 @@ import json
 from collections.abc import Mapping
 
 from flaskship.image.base import Base
-from flaskship.plan import BUNDLE, PREFIX, Plan, site
+from flaskship.plan import BUNDLE, PREFIX, USER, Plan, site
 
 BASE_TAR = "base.tar.gz"
+PROXY_TAR = "base.tar"
+PROXY_COMMAND = ("nginx", "-e", "stderr", "-g", "daemon off;")
 NOTHING = "-name INSTALLER -o -name REQUESTED -o -name direct_url.json"
 
 
@@ -19,6 +21,17 @@ def render(plan: Plan, base: Base) -> str:
     """The text of `api/Dockerfile`. Beside it lie requirements.txt, environment/, flaskship/ and bundle/."""
     stages = (_base(base), _wheels(plan), _code(plan), _final(plan))
     return "\n".join(("# Made by flaskship eject. Build it: docker build -t NAME api", *stages))
+
+
+def nginx(reference: str) -> str:
+    """The text of `nginx/Dockerfile`, on the image called `reference`, or where it is "" on the tar beside it."""
+    base = f"FROM {reference}\n" if reference else f"FROM scratch\nADD {PROXY_TAR} /\nENV PATH=/usr/sbin:/usr/bin\n"
+    return f"""\
+{base}COPY nginx.conf /etc/nginx/nginx.conf
+USER {USER}:{USER}
+STOPSIGNAL SIGQUIT
+CMD {json.dumps(PROXY_COMMAND)}
+"""
 
 
 def _base(base: Base) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from granian._futures import _new_cbscheduler
 from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
+from granian.http import HTTP1Settings
 
 from flaskship.serve.job import WSGI, Job
 from flaskship.serve.listen import BACKLOG
@@ -59,6 +60,8 @@ class Server:
             py_threads_idle_timeout=FOR_EVER,  # a thread would take its seat with it
             backpressure=CONNECTIONS,
             http_mode="auto",
+            # The time that a request's head may take counts from the answer before it, so it is the keep-alive too.
+            http1_opts=HTTP1Settings(header_read_timeout=int(job.settings.keep_alive * 1000)),
         )
 
     def start(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -76,7 +77,7 @@ class Configured(BaseApplication):  # type: ignore[misc]  # gunicorn has no type
             "worker_connections": CONNECTIONS,
             "worker_tmp_dir": str(self._job.shared),
             "graceful_timeout": int(settings.grace) + 1,  # the supervisor's limit comes first
-            "keepalive": 65,  # longer than nginx keeps a connection to us
+            "keepalive": math.ceil(settings.keep_alive),
             "loglevel": settings.log_level,
         }
         for name, value in mapped.items():
