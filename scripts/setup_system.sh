@@ -13,6 +13,8 @@ dev     command -v dockerd                      docker.io
 dev     command -v docker-registry              docker-registry
 dev     command -v htpasswd                     apache2-utils
 dev     command -v mmdebstrap                   mmdebstrap
+dev     command -v nginx                        nginx-light
+dev     command -v docker-compose               docker-compose
 dev     command -v skopeo                       skopeo
 dev     command -v umoci                        umoci
 bench   command -v wrk                          wrk

@@ -57,23 +57,23 @@ $image$more    read_only: true
 """)
 
 
-def render(service: Service, *, identity: str = "", build: bool = False) -> str:
+def render(service: Service, *, identity: str = "", builder: str = "") -> str:
     """The text of compose.yaml.
 
     `identity` is the image's id in the engine, so that an image which was built anew under its old name is another
-    revision. With `build` both images are built from the folders api/ and nginx/.
+    revision. With a `builder`, an image that has pip, both images are built from the folders api/ and nginx/.
     """
-    api = _api(service, build)
-    if not build:
+    api = _api(service, builder)
+    if not builder:
         api += f'    labels: {{{REVISION}: "{revision(service, identity)}"}}\n'
-    mounts = [] if build else [f"./nginx:{nginx.FOLDER}:ro"]
+    mounts = [] if builder else [f"./nginx:{nginx.FOLDER}:ro"]
     if service.tls:
         mounts += [f"./tls/{Path(inside).name}:{inside}:ro" for inside in (nginx.CERTIFICATE, nginx.KEY)]
     return COMPOSE.substitute(
         title=f"{service.name} {service.version}".strip(),
         api=api,
         replicas=service.replicas,
-        nginx="    build: nginx\n" if build else f"    image: {_text(service.nginx)}\n",
+        nginx="    build: nginx\n" if builder else f"    image: {_text(service.nginx)}\n",
         user=USER,
         ports=json.dumps(
             [f"{outside}:{inside}" if outside else f"{inside}" for outside, inside in ports(service).items()]
@@ -83,10 +83,10 @@ def render(service: Service, *, identity: str = "", build: bool = False) -> str:
     )
 
 
-def files(service: Service, *, identity: str = "", build: bool = False) -> Files:
+def files(service: Service, *, identity: str = "", builder: str = "") -> Files:
     """The project's files by name: bytes, or where they are now."""
     found: dict[str, bytes | Path] = {
-        "compose.yaml": render(service, identity=identity, build=build).encode(),
+        "compose.yaml": render(service, identity=identity, builder=builder).encode(),
         "nginx/nginx.conf": nginx.render(service, upstream=API).encode(),
     }
     if service.tls:
@@ -98,7 +98,7 @@ def files(service: Service, *, identity: str = "", build: bool = False) -> Files
 
 def revision(service: Service, identity: str) -> str:
     """The same for replicas that need not be replaced by each other."""
-    return hashlib.sha256("\n".join((_api(service, False), service.api_key, identity)).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join((_api(service, ""), service.api_key, identity)).encode()).hexdigest()[:12]
 
 
 def ports(service: Service) -> Mapping[int, int]:
@@ -109,10 +109,10 @@ def ports(service: Service) -> Mapping[int, int]:
     return {service.published: nginx.SECURE, **plain}
 
 
-def _api(service: Service, build: bool) -> str:
+def _api(service: Service, builder: str) -> str:
     image = f"    image: {_text(service.image)}\n"
-    if build:
-        image = f"    build: {{context: api, args: [BUILDER]}}\n{image}"
+    if builder:
+        image = f'    build: {{context: api, args: {{BUILDER: "${{BUILDER:-{builder}}}"}}}}\n{image}'
     more = ""
     if service.env:
         more += "    environment:\n" + "".join(f"      {name}: {_text(each)}\n" for name, each in service.env.items())

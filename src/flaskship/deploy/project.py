@@ -78,7 +78,7 @@ def files(service: Service, plan: Plan, base: Base, lock: Lock, *, proxy: str | 
         "run_docker.sh": RUN_DOCKER.substitute(url=url),
     }
     found: dict[str, bytes | Path] = {name: text.encode() for name, text in texts.items()}
-    found.update(compose.files(service, build=True))
+    found.update(compose.files(service, builder=dockerfile.builder(base)))
     for part in plan.parts:
         found.update({f"api/{_inside(name, plan)}": source for name, source in part.files.items()})
     if not base.pin:

@@ -34,12 +34,17 @@ CMD {json.dumps(PROXY_COMMAND)}
 """
 
 
+def builder(base: Base) -> str:
+    """An image with pip, a shell, and the Python that the base has."""
+    return f"python:{base.contents.python}-slim"
+
+
 def _base(base: Base) -> str:
     if base.pin:
-        return f"ARG BASE={base.pin}\nARG BUILDER=python:{base.contents.python}-slim\nFROM ${{BASE}} AS base\n"
+        return f"ARG BASE={base.pin}\nARG BUILDER={builder(base)}\nFROM ${{BASE}} AS base\n"
     return f"""\
 # Has pip, a shell, and the Python {base.contents.python} that the base has.
-ARG BUILDER=python:{base.contents.python}-slim
+ARG BUILDER={builder(base)}
 FROM scratch AS base
 ADD {BASE_TAR} /
 """
