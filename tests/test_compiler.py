@@ -267,6 +267,14 @@ def test_a_value_whose_square_overflows_is_as_far_away_as_for_the_original(blobs
     assert made.predict(rows).values[0].tolist() == model.predict(rows).values[0].tolist()
 
 
+def test_a_logarithm_is_the_originals_from_the_smallest_to_the_largest_number(blobs):
+    features, _ = blobs
+    ridge = make_pipeline(FunctionTransformer(np.log1p), Ridge())
+    _, model, made = compiled(ridge.fit(np.abs(features), features[:, 0]))
+    rows = columns(model, np.repeat([[0.0], [5e-324], [1e-17], [1e-8], [0.5], [1e16], [1.7e308]], 5, axis=1))
+    np.testing.assert_allclose(made.predict(rows).values[0], model.predict(rows).values[0], rtol=1e-13)
+
+
 def test_a_bag_of_models_that_see_some_columns_each_answers_as_before(blobs):
     features, classes = blobs
     bag = BaggingClassifier(LogisticRegression(), n_estimators=5, max_features=3, random_state=0)

@@ -139,13 +139,13 @@ def polynomial(graph: Graph, step: Any, value: Value) -> Value:
 
 
 def log1p(graph: Graph, x: str) -> str:
-    """log(1 + x), also near zero (Kahan: log(u) * x / (u - 1), u = 1 + x rounded)."""
+    """log(1 + x), also near zero (Kahan: log(u) * (x / (u - 1)), u = 1 + x rounded)."""
     one = graph.constant(1.0)
     u = graph.op("Add", x, one)
     off = graph.op("Sub", u, one)
     same = graph.op("Equal", off, graph.constant(0.0))
-    ratio = graph.op("Div", graph.op("Mul", graph.op("Log", u), x), graph.op("Where", same, one, off))
-    return graph.op("Where", same, x, ratio)
+    ratio = graph.op("Div", x, graph.op("Where", same, one, off))
+    return graph.op("Where", same, x, graph.op("Mul", graph.op("Log", u), ratio))
 
 
 def expm1(graph: Graph, x: str) -> str:
