@@ -38,11 +38,11 @@ WORKERS = variable("workers")
 @click.option("--tag-only", is_flag=True, help="Name the image without its digest, for one that is in no registry.")
 @click.option("--host", metavar="NAME", help="Kubernetes: an Ingress for the users who ask for this name.")
 @click.option("--tls-secret", metavar="NAME", help="Kubernetes: the Secret with the certificate of that name.")
-@click.option("--kserve", "serverless", is_flag=True, help="Kubernetes: an InferenceService of KServe.")
+@click.option("--kserve", "predictor", is_flag=True, help="Kubernetes: an InferenceService of KServe.")
 @settings_options("name", *RUNNING, *BAKED, "trust", "insecure")
 def command(
     ref: str, goal: str, output: Path | None, apply: bool, port: int | None, tag_only: bool, host: str | None,
-    tls_secret: str | None, serverless: bool, **flags: Any,
+    tls_secret: str | None, predictor: bool, **flags: Any,
 ) -> None:  # fmt: skip
     """Write what runs the image REF on a cluster: a stack for Swarm, or manifests for Kubernetes.
 
@@ -50,7 +50,7 @@ def command(
     for a moment, unless --memory says how much it may have.
     """
     settings = load(flags)
-    _check(goal, settings, host, tls_secret, serverless)
+    _check(goal, settings, host, tls_secret, predictor)
     place = Ref.parse(ref)
     image = ship.find(place, insecure=settings.insecure)
     service = _service(str(place if tag_only else place.at(image.digest)), image, settings, flags)
@@ -58,7 +58,7 @@ def command(
     measured = 0 if service.memory else _measured(image, service, settings)
     if goal == "swarm":
         text = swarm.render(service, measured=measured, fingerprint=_fingerprint(service))
-    elif serverless:
+    elif predictor:
         text = kserve.render(service, measured=measured)
     else:
         text = kubernetes.render(
@@ -72,8 +72,8 @@ def command(
         click.echo(_swarm(service, text) if goal == "swarm" else _kubernetes(service, text))
 
 
-def _check(goal: str, settings: Settings, host: str | None, tls_secret: str | None, serverless: bool) -> None:
-    if goal == "swarm" and (host or tls_secret or serverless):
+def _check(goal: str, settings: Settings, host: str | None, tls_secret: str | None, predictor: bool) -> None:
+    if goal == "swarm" and (host or tls_secret or predictor):
         flag = "--host" if host else "--tls-secret" if tls_secret else "--kserve"
         raise UsageError(f"{flag} is for Kubernetes: --to kubernetes")
     if goal == "kubernetes" and (settings.tls_cert or settings.tls_key):
@@ -81,7 +81,7 @@ def _check(goal: str, settings: Settings, host: str | None, tls_secret: str | No
             "Kubernetes takes a certificate from a Secret: kubectl create secret tls NAME --cert FILE --key FILE, then"
             " --host and --tls-secret NAME."
         )
-    if serverless and host:
+    if predictor and host:
         raise UsageError("KServe makes the way in by itself: --host does not go with --kserve.")
     if tls_secret and not host:
         raise UsageError("--tls-secret needs the name that the certificate is for: --host NAME")
