@@ -50,14 +50,14 @@ class Fault:
 
 def of(error: Exception, request_id: str = "") -> Fault:
     """The fault that `error` is to a client. What the server did wrong goes to the log, with its cause."""
-    if isinstance(error, Unavailable):
-        headers = [("Retry-After", str(error.retry_after))]
-        return Fault(status=error.status, detail=error.detail, title=error.title, type=_type(error), headers=headers)
-    if isinstance(error, CheckFailed):
-        return Fault(status=error.status, detail=error.detail, title=error.title, type=_type(error))
-    if isinstance(error, BadInput):
+    if isinstance(error, BadInput | CheckFailed | Unavailable):
         return Fault(
-            status=error.status, detail=error.detail, title=error.title, type=_type(error), problems=error.problems
+            status=error.status,
+            detail=error.detail,
+            title=error.title,
+            type=_type(error),
+            problems=error.problems if isinstance(error, BadInput) else (),
+            headers=[("Retry-After", str(error.retry_after))] if isinstance(error, Unavailable) else [],
         )
     if isinstance(error, HTTPException):
         headers = [
