@@ -225,5 +225,5 @@ def test_importing_flaskship_loads_next_to_nothing() -> None:
 
 
 def test_the_command_line_shows_its_help_without_a_framework() -> None:
-    loaded = loaded_by("from flaskship.cli import run\nrun(['--help'])")
+    loaded = loaded_by("from flaskship.cli import invoke\ninvoke(['--help'])")
     assert not loaded & {*FRAMEWORKS, "numpy", "flask", "onnxruntime"}

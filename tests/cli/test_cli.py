@@ -12,7 +12,8 @@ import joblib
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from flaskship.cli import VERBS, run
+from flaskship.cli import VERBS
+from flaskship.cli import invoke as run
 
 
 @pytest.fixture(autouse=True)
@@ -222,6 +223,6 @@ def test_help_shows_the_variable_the_default_and_the_values_of_a_setting(capfd):
 
 def test_help_and_version_import_no_framework():
     modules = "sorted({'numpy', 'flask'} & set(sys.modules))"
-    code = f"import sys; from flaskship.cli import run; run(['-h']); print({modules})"
+    code = f"import sys; from flaskship.cli import invoke; invoke(['-h']); print({modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

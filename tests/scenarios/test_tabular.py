@@ -18,7 +18,7 @@ import pytest
 import requests
 from containers import DEADLINE
 
-from flaskship.cli import run
+from flaskship.cli import invoke as run
 
 FIELDS = ["age", "new_user", "total_pages_visited"]
 

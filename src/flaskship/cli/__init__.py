@@ -80,10 +80,10 @@ def group() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the error class's code."""
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    sys.exit(invoke(sys.argv[1:] if args is None else args))
 
 
-def run(args: Sequence[str]) -> int:
+def invoke(args: Sequence[str]) -> int:
     """The exit code of `flaskship ARGS`."""
     try:
         code = group.main(list(args), prog_name="flaskship", standalone_mode=False)
