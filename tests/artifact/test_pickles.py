@@ -13,12 +13,12 @@ import pickle
 import struct
 import zlib
 from importlib.util import find_spec
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 import sklearn
+from pickled import named, opened, proto, written
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
@@ -39,30 +39,6 @@ Y = (X[:, 0] > 0.5).astype(int)
 
 def forest() -> RandomForestClassifier:
     return RandomForestClassifier(4, random_state=0).fit(X, Y)
-
-
-def opened(path: Path) -> object:
-    scan = pickles.scan(path)
-    pickles.refuse_unsafe(scan)
-    return pickles.load(path, scan)
-
-
-def written(tmp_path: Path, data: bytes, name: str = "model.pkl") -> Path:
-    path = tmp_path / name
-    path.write_bytes(data)
-    return path
-
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
-
-
-def named(module: str, name: str) -> bytes:
-    return text(module) + text(name) + b"\x93"
-
-
-def proto(*parts: bytes) -> bytes:
-    return b"\x80\x04" + b"".join(parts) + b"."
 
 
 # What is safe is loaded

@@ -14,11 +14,11 @@ import textwrap
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from pickled import named, opened, proto, text, written
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -31,18 +31,6 @@ from flaskship.errors import NotRecognised, UnsafePickle
 X = np.random.default_rng(0).random((60, 3))
 
 
-def written(tmp_path: Path, data: bytes, name: str = "model.pkl") -> Path:
-    path = tmp_path / name
-    path.write_bytes(data)
-    return path
-
-
-def opened(path: Path) -> object:
-    scan = pickles.scan(path)
-    pickles.refuse_unsafe(scan)
-    return pickles.load(path, scan)
-
-
 class Call:
     """Pickles as a call of `function`."""
 
@@ -51,18 +39,6 @@ class Call:
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return self.function, self.args
-
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
-
-
-def named(module: str, name: str) -> bytes:
-    return text(module) + text(name) + b"\x93"
-
-
-def proto(*parts: bytes) -> bytes:
-    return b"\x80\x04" + b"".join(parts) + b"."
 
 
 COMMAND = text("touch MARKER")

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from flaskship.artifact import pickles
+from flaskship.artifact.facts import DISTRIBUTIONS
 from flaskship.artifact.isolation import environments
 from flaskship.artifact.isolation.process import Process
 from flaskship.artifact.sniff import Format, sniff
 from flaskship.errors import NotRecognised
 from flaskship.schema import Answer, Array, Columns, Facts, Field, FieldType, Output, Signature, Task
-
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "imblearn": "imbalanced-learn"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
