@@ -5,9 +5,9 @@ As process 1 of a container it also reaps orphans.
 
 A worker's listening socket is kept open here, and handed to the worker that replaces it: when a target changed, both
 accept on it for a moment, and what waits in the kernel is not lost. When a worker was killed, the others get the new
-connections, and the few that waited for it are reset; the only worker's wait in the kernel until there is another. Before
-a worker ends, it answers for a while with `Connection: close`: one that is kept alive would be cut, perhaps with a
-request on its way.
+connections, and the few that waited for it are reset; the only worker's wait in the kernel until there is another.
+Before a worker ends, it answers for a while with `Connection: close`: one that is kept alive would be cut, perhaps with
+a request on its way.
 """
 
 from __future__ import annotations
