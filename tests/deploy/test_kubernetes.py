@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,8 @@ def test_the_key_is_in_the_secret_alone() -> None:
 def test_values_of_the_environment_arrive_as_they_are() -> None:
     found: Mapping[str, str] = {each["name"]: each.get("value") for each in container(FULL)["env"]}
     assert found["GREETING"] == 'say "$HOME": ok'
+    sly = kubernetes.render(replace(SALES, env={"A": "$(B)"}))
+    assert {"name": "A", "value": "$$(B)"} in container(sly)["env"]  # which Kubernetes reads as $(B)
 
 
 def test_an_inference_service_has_only_what_its_definition_names() -> None:

@@ -18,8 +18,7 @@ apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata:
   name: $name
-  labels:
-$labels
+  labels: $labels
   annotations:
     # a plain Deployment; Knative, the other way, takes not all that stands below
     serving.kserve.io/deploymentMode: RawDeployment
@@ -41,7 +40,7 @@ def render(service: Service, *, measured: int = 0) -> str:
     return SERVICE.substitute(
         title=cluster.title(service),
         name=service.name,
-        labels=kubernetes.labels(service, 4),
+        labels=kubernetes.labels(service),
         secret=kubernetes.SECRET.substitute(secret=cluster.secret(service)) if service.api_key else "",
         replicas=service.replicas,
         most=kubernetes.GROWTH * service.replicas,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from string import Template
 from textwrap import indent
 
-from flaskship.deploy import cluster
+from flaskship.deploy import cluster, nginx
 from flaskship.deploy.cluster import Memory
 from flaskship.deploy.service import Service
 from flaskship.plan import USER
@@ -36,8 +36,7 @@ securityContext:
   runAsNonRoot: true
   runAsUser: $user
   runAsGroup: $user
-  seccompProfile:
-    type: RuntimeDefault
+  seccompProfile: {type: RuntimeDefault}
 containers:
 """)
 
@@ -51,29 +50,22 @@ CONTAINER = Template("""\
   env:
 $env
   startupProbe:  # the model is loaded, and gives its golden rows' answers
-    httpGet:
-      path: /readyz
-      port: $port
+    httpGet: {path: /readyz, port: $port}
     periodSeconds: 1
     failureThreshold: $start
   livenessProbe:
-    httpGet:
-      path: /livez
-      port: $port
+    httpGet: {path: /livez, port: $port}
     periodSeconds: 10
     timeoutSeconds: 5
   readinessProbe:
-    httpGet:
-      path: /readyz
-      port: $port
+    httpGet: {path: /readyz, port: $port}
     periodSeconds: 5
     timeoutSeconds: 5
 $resources
   securityContext:
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true
-    capabilities:
-      drop: [ALL]
+    capabilities: {drop: [ALL]}
 """)
 
 SPREAD = Template("""\
@@ -82,14 +74,12 @@ topologySpreadConstraints:  # a node, or a zone, that fails takes only its share
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
-      matchLabels:
-$selector
+      matchLabels: $selector
   - maxSkew: 1
     topologyKey: topology.kubernetes.io/zone
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
-      matchLabels:
-$selector
+      matchLabels: $selector
 """)
 
 OBJECTS = Template("""\
@@ -100,13 +90,11 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: $name
-  labels:
-$labels
+  labels: $labels
 spec:
   # no replicas: the HorizontalPodAutoscaler sets them
   selector:
-    matchLabels:
-$selector
+    matchLabels: $selector
   strategy:
     type: RollingUpdate
     rollingUpdate:
@@ -114,8 +102,7 @@ $selector
       maxUnavailable: 0  # one goes when another is ready
   template:
     metadata:
-      labels:
-$pod_labels
+      labels: $labels
     spec:
 $pod
 ---
@@ -123,11 +110,9 @@ apiVersion: v1
 kind: Service
 metadata:
   name: $name
-  labels:
-$labels
+  labels: $labels
 spec:
-  selector:
-$service_selector
+  selector: $selector
   ports:
     - name: http
       port: $published
@@ -138,50 +123,38 @@ apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:
   name: $name
-  labels:
-$labels
+  labels: $labels
 spec:
-  scaleTargetRef:
-    apiVersion: apps/v1
-    kind: Deployment
-    name: $name
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: $name}
   minReplicas: $replicas
   maxReplicas: $most
   metrics:
     - type: Resource
       resource:
         name: cpu
-        target:
-          type: Utilization
-          averageUtilization: $busy
+        target: {type: Utilization, averageUtilization: $busy}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: $name
-  labels:
-$labels
+  labels: $labels
 spec:
   maxUnavailable: 1  # when nodes are drained, one after the other
   selector:
-    matchLabels:
-$selector
+    matchLabels: $selector
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
   name: $name
-  labels:
-$labels
+  labels: $labels
 spec:
   podSelector:
-    matchLabels:
-$selector
+    matchLabels: $selector
   policyTypes: [Ingress, Egress]
   ingress:
-    - ports:
-        - port: http
-          protocol: TCP
+    - ports: [{port: http, protocol: TCP}]
   egress: []  # a model calls nobody; name here whom yours does
 """)
 
@@ -192,8 +165,7 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   name: $name
-  labels:
-$labels
+  labels: $labels
   annotations:
     nginx.ingress.kubernetes.io/proxy-body-size: "$body"
     nginx.ingress.kubernetes.io/proxy-read-timeout: "$timeout"
@@ -209,21 +181,14 @@ ${tls}\
     - host: $host
       http:
         paths:
-          - path: /
-            pathType: Prefix
-            backend:
-              service:
-                name: $name
-                port:
-                  name: http
+          - {path: /, pathType: Prefix, backend: {service: {name: $name, port: {name: http}}}}
 ---
 # Health and metrics are for those inside the cluster: from nowhere else may these paths be asked for.
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   name: $name-inside
-  labels:
-$labels
+  labels: $labels
   annotations:
     nginx.ingress.kubernetes.io/whitelist-source-range: 127.0.0.1/32
 spec:
@@ -248,8 +213,7 @@ apiVersion: v1
 kind: Secret
 metadata:
   name: $secret
-  labels:
-$labels
+  labels: $labels
 stringData:
   api-key: $key
 ---
@@ -265,10 +229,8 @@ def render(service: Service, *, measured: int = 0, door: Door | None = None) -> 
     text = OBJECTS.substitute(
         title=cluster.title(service),
         name=service.name,
-        labels=labels(service, 4),
-        pod_labels=labels(service, 8),
-        selector=selector(service, 6),
-        service_selector=selector(service, 4),
+        labels=labels(service),
+        selector=selector(service),
         pod=indent(pod(service, measured, name="api", port_name="http") + spread(service), " " * 6).rstrip(),
         published=service.published,
         replicas=service.replicas,
@@ -284,7 +246,7 @@ def secret(service: Service) -> str:
     if not service.api_key:
         return ""
     return SECRET_OBJECT.substitute(
-        secret=cluster.secret(service), labels=labels(service, 4), key=json.dumps(service.api_key)
+        secret=cluster.secret(service), labels=labels(service), key=json.dumps(service.api_key)
     )
 
 
@@ -309,7 +271,10 @@ def pod(service: Service, measured: int, *, name: str, port_name: str, env: str 
 
 
 def environment(service: Service) -> str:
-    lines = [f"- name: {name}\n  value: {json.dumps(value)}\n" for name, value in cluster.environment(service).items()]
+    lines = [
+        f"- name: {name}\n  value: {json.dumps(value.replace('$(', '$$('))}\n"
+        for name, value in cluster.environment(service).items()
+    ]
     if service.api_key:
         place = f"secretKeyRef:\n      name: {cluster.secret(service)}\n      key: api-key\n"
         lines.append(f"- name: {cluster.API_KEY}\n  valueFrom:\n    {place}")
@@ -330,31 +295,31 @@ def resources(service: Service, measured: int) -> str:
 
 
 def spread(service: Service) -> str:
-    return SPREAD.substitute(selector=selector(service, 8))
+    return SPREAD.substitute(selector=selector(service))
 
 
-def labels(service: Service, by: int) -> str:
-    """The recommended labels, `by` spaces in. https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/"""
+def labels(service: Service) -> str:
+    """https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/"""
     version = cluster.label(service.version)
-    more = [f"app.kubernetes.io/version: {json.dumps(version)}"] if version else []
-    return selector(service, by) + "".join(f"\n{' ' * by}{each}" for each in more)
+    more = f', app.kubernetes.io/version: "{version}"' if version else ""
+    return f"{selector(service)[:-1]}{more}}}"
 
 
-def selector(service: Service, by: int) -> str:
+def selector(service: Service) -> str:
     """The labels that do not change from one version to the next."""
-    return indent(f"app.kubernetes.io/name: {service.name}\napp.kubernetes.io/component: api", " " * by)
+    return f"{{app.kubernetes.io/name: {service.name}, app.kubernetes.io/component: api}}"
 
 
 def ingress(service: Service, door: Door) -> str:
     rate = f'    nginx.ingress.kubernetes.io/limit-rps: "{service.rate_limit}"\n' if service.rate_limit else ""
-    tls = f"  tls:\n    - hosts: [{door.host}]\n      secretName: {door.secret}\n" if door.secret else ""
+    tls = f"  tls:\n    - hosts: [{json.dumps(door.host)}]\n      secretName: {door.secret}\n" if door.secret else ""
     inside = "\n".join(INSIDE.substitute(path=path, name=service.name) for path in PRIVATE)
     return INGRESS.substitute(
         name=service.name,
-        labels=labels(service, 4),
+        labels=labels(service),
         body=int(service.max_body),
-        timeout=math.ceil(service.timeout),
-        host=door.host,
+        timeout=math.ceil(service.timeout + nginx.MARGIN),
+        host=json.dumps(door.host),
         rate=rate,
         tls=tls,
         inside=indent(inside, " " * 10),
