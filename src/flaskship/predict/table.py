@@ -16,6 +16,7 @@ from 1 after the header. With `on_error="null"` the bad rows are answered with n
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import io
 from collections import Counter
@@ -252,6 +253,8 @@ def _reader(stream: IO[bytes], name: str, format: str, known: tuple[str, ...]) -
     start = stream.read(64)
     format = format or format_of(str(name), start)
     if format == "csv":
+        if b"\0" in start and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise UnsupportedContent("The file is no table: it is no text. Send CSV, JSON Lines, Parquet or Excel.")
         return Delimited(After(start, stream), known)
     if format == "jsonl":
         return JSONLines(After(start, stream))
