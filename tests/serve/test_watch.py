@@ -38,5 +38,5 @@ def test_a_file_of_a_directory_is_noticed(tmp_path):
     (tmp_path / "deep").mkdir()
     watch = Watch([tmp_path])
     (tmp_path / "deep" / "weights").write_text("w")
-    watch.changed()
+    assert not watch.changed()
     assert watch.changed()
