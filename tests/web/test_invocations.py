@@ -44,6 +44,13 @@ def test_a_csv_has_a_header_or_none(client, header, content):
     assert answer.json == {"predictions": LABELS}
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\n\r"])
+def test_the_lines_of_a_csv_may_end_in_any_way(client, end):
+    answer = client.post("/invocations", data=b"45,1,5.5,de\n70,0,,fr\n".replace(b"\n", end), content_type="text/csv")
+    assert answer.json == {"predictions": LABELS}
+    assert client.post("/invocations", data=end + b"x", content_type="text/csv").status_code == 400
+
+
 def test_csv_comes_back_to_whom_accepts_it(client):
     headers = {"Accept": "text/csv"}
     answer = client.post("/invocations", data=b"45,1,5.5,de\n70,0,,fr", content_type="text/csv", headers=headers)

@@ -111,11 +111,11 @@ def _by_name(value: dict[str, Any]) -> list[Any]:
 def of_csv(subject: Subject, body: bytes) -> Answer:
     """The answers to a CSV, whose header may be missing: then the columns are the fields in order."""
     names = subject.signature.names
-    first = body[: 2**16].partition(b"\n")[0].decode("utf-8-sig", "replace")
-    cells = [cell.strip() for cell in next(csv.reader([first]), [])]
+    start = io.StringIO(body[: 2**16].decode("utf-8-sig", "replace"), newline="")
+    cells = [cell.strip() for cell in next(csv.reader(start), [])]
     if len(cells) == len(names) and not set(cells) & set(names):
         header = io.StringIO()
-        csv.writer(header, lineterminator="\n").writerow(names)
+        csv.writer(header, lineterminator="\n" if b"\n" in body else "\r").writerow(names)
         body = header.getvalue().encode() + body
     with table.read(body, subject.codec, format="csv") as rows:
         return join([chunk.answer(subject.predictor) for chunk in rows])
