@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from flaskship.errors import FlaskshipError
+from flaskship.errors import FlaskshipError, MissingExtra
 from flaskship.health import LIVE
 from flaskship.serve.job import WSGI, Job, configure_logging
 
@@ -43,7 +43,15 @@ def main(link: Connection, listener: int) -> int:
     job, eager = link.recv()  # an eager worker accepts before the model is loaded, to answer health
     configure_logging(job.settings)
     allow_files()
-    module = importlib.import_module(f"flaskship.serve.{job.settings.server}")
+    try:
+        module = importlib.import_module(f"flaskship.serve.{job.settings.server}")
+    except ModuleNotFoundError as error:  # in an image that was built for another server
+        missing = MissingExtra(
+            f"The server {job.settings.server!r} needs {error.name!r}, which is not here: build the image with"
+            f" --server {job.settings.server}, or pip install {error.name}"
+        )
+        link.send(missing)
+        return missing.exit_code
     server: Server = module.Server(job, listener, starting)
     if eager:
         server.start()
