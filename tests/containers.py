@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 DEADLINE = 120  # seconds, for what takes a few on a machine with nothing else to do
 
@@ -27,6 +31,32 @@ def docker(*arguments: str, check: bool = True) -> str:
     found = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     assert not check or found.returncode == 0, found.stderr
     return (found.stdout + (found.stderr if not check else "")).strip()
+
+
+@contextmanager
+def dockerd(folder: Path, within: Sequence[str] = ()) -> Iterator[str]:
+    """An engine that keeps all that it has in `folder`: its address.
+
+    A second one on a machine takes the first one's bridge away, unless it runs `within` a network of its own.
+    """
+    if not shutil.which("dockerd") or not shutil.which("docker") or os.geteuid() != 0:
+        pytest.skip("needs: dockerd")
+    address = f"unix://{folder}/docker.sock"
+    command = [*within, "dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-H", address]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, "-p", f"{folder}/pid"], stdout=log, stderr=log)
+    asked = ["docker", "--host", address, "info"]
+    try:
+        wait_until(
+            lambda: process.poll() is not None or subprocess.run(asked, capture_output=True).returncode == 0,
+            "dockerd answers",
+        )
+        if process.poll() is not None:
+            pytest.skip("needs: dockerd")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
 
 
 def free_port() -> int:

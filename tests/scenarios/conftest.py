@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers import DEADLINE, build, run, wait_until
+from containers import build, dockerd, run
 
 
 @pytest.fixture(scope="session")
@@ -18,31 +18,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
         yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
         return
-    if not shutil.which("dockerd") or not shutil.which("docker") or os.geteuid() != 0:
-        pytest.skip("needs: dockerd")
-    folder = tmp_path_factory.mktemp("docker")
-    address = f"unix://{folder}/docker.sock"
-    command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-H", address]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, "-p", f"{folder}/pid"], stdout=log, stderr=log)
-    before = os.environ.get("DOCKER_HOST")
-    os.environ["DOCKER_HOST"] = address
-    try:
-        wait_until(
-            lambda: (
-                process.poll() is not None or subprocess.run(["docker", "info"], capture_output=True).returncode == 0
-            ),
-            "dockerd answers",
-        )
-        if process.poll() is not None:
-            pytest.skip("needs: dockerd")
-        yield address
-    finally:
-        os.environ.pop("DOCKER_HOST")
-        if before is not None:
-            os.environ["DOCKER_HOST"] = before
-        process.terminate()
-        process.wait(DEADLINE)
+    with dockerd(tmp_path_factory.mktemp("docker")) as address:
+        before = os.environ.get("DOCKER_HOST")
+        os.environ["DOCKER_HOST"] = address
+        try:
+            yield address
+        finally:
+            os.environ.pop("DOCKER_HOST")
+            if before is not None:
+                os.environ["DOCKER_HOST"] = before
 
 
 @pytest.fixture(scope="session")
