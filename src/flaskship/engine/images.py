@@ -32,7 +32,7 @@ class Held:
 
     @classmethod
     def of(cls, image: Theirs) -> Held:
-        # Podman writes localhost/ before a name without a registry, Docker nothing.
+        # Podman writes docker.io/ in full, Docker leaves it out.
         names = tuple(each.removeprefix("docker.io/").removeprefix("library/") for each in image.tags)
         config = image.attrs.get("Config") or {}
         return cls(id=str(image.id), names=names, size=image.attrs.get("Size") or 0, config=config)
