@@ -61,6 +61,12 @@ class Node:
     def docker(self, *arguments: str, check: bool = True) -> str:
         return sh("docker", "--host", self.host, *arguments, check=check)
 
+    def said(self, container: str) -> list[str]:
+        """Its log."""
+        command = ["docker", "--host", self.host, "logs", "--timestamps", container]
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.run(command, **both, text=True, check=False).stdout.splitlines()
+
     def start(self, registry: str) -> None:
         self.folder.mkdir(parents=True)
         sh("ip", "netns", "add", self.name)

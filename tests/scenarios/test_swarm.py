@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from flaskship.web import create_app, subject
 
 pytestmark = pytest.mark.needs("ip", "iptables", "nsenter", "dockerd", "docker", "docker-registry", "mmdebstrap")
 
+NOBODY = re.compile(r'could not be resolved|no live upstreams|"status":5|shutting down')
 NGINX = ["-c", 'CMD ["nginx", "-g", "daemon off;"]', "-c", "ENV PATH=/usr/sbin:/usr/bin:/bin"]
 
 
@@ -125,6 +127,13 @@ class Stack:
     def placed(self, node: Node) -> list[str]:
         return [each for each in self.running() if each == node.name]
 
+    def troubles(self) -> str:
+        """What became of the replicas, and what nginx wrote when it had nobody left to ask."""
+        tasks = self.manage("service", "ps", "--no-trunc", "sales_api")
+        front = self.manage("ps", "--quiet", "--all", "--filter", "label=com.docker.swarm.service.name=sales_nginx")
+        said = [line for each in front.split() for line in self.nodes[0].said(each) if NOBODY.search(line)]
+        return "\n".join([tasks, *said[:10], *said[-10:]])
+
 
 def status(node: Node, path: str) -> int:
     with suppress(OSError), urllib.request.urlopen(f"http://{node.address}{path}", timeout=5) as response:
@@ -171,5 +180,5 @@ def test_no_request_is_lost(stack: Stack, answers: Mapping[str, Rows]) -> None:
         counter.more()
         wait_until(lambda: len(stack.running()) == 2, "two replicas run on what is left")
         counter.more()
-    assert not counter.wrong
+    assert not counter.wrong, f"{counter.wrong[:5]}\n{stack.troubles()}"
     assert set(counter.versions) == {"1", "2"}
