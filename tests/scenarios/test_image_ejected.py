@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import os
 import subprocess
 import sys
 import tarfile
+import urllib.request
 from pathlib import Path
 
 import pytest
-from containers import docker, run
+from containers import docker, free_port, run, wait_until
 
 BUILDER = "FROM flaskship-tests/builder:raw\nCOPY wheels /wheels\nENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels\n"
 PACKAGES = "python3,python3-pip,python3-venv,dash,coreutils,findutils"
+SAMPLE = ("--sample", "online_sales.csv", "--target-column", "converted")
+PORT = free_port()
 OTHER_BYTES = ("RECORD", ".pyc")  # pip and uv word RECORD differently; byte code depends on what was compiled before it
 
 
@@ -29,43 +35,35 @@ def files(reference: str) -> dict[str, bytes]:
     return found
 
 
-@pytest.fixture
-def builder(engine: str, debian: Path, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def project(image: str, sales: Path, debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ejected") / "project"
+    run(sales, "eject", "sales.joblib", str(folder), *SAMPLE, "--base", str(debian), "--port", str(PORT))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def builder(engine: str, project: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image with pip, a shell and the locked wheels; in the place of python:X.Y-slim, which is elsewhere."""
-    command = [
-        "mmdebstrap",
-        "--quiet",
-        "--variant=extract",
-        f"--include={PACKAGES}",
-        "bookworm",
-        str(tmp_path / "raw.tar"),
-    ]
-    if subprocess.run(command, capture_output=True).returncode:
+    folder = tmp_path_factory.mktemp("builder")
+    command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={PACKAGES}", "bookworm"]
+    if subprocess.run([*command, str(folder / "raw.tar")], capture_output=True).returncode:
         pytest.skip("needs: Debian's packages")
-    docker("import", str(tmp_path / "raw.tar"), "flaskship-tests/builder:raw")
-    (tmp_path / "Dockerfile").write_text(BUILDER)
+    docker("import", str(folder / "raw.tar"), "flaskship-tests/builder:raw")
+    (folder / "raw.tar").unlink()
+    (folder / "Dockerfile").write_text(BUILDER)
+    lock = project / "api" / "requirements.txt"
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
+    subprocess.run([*download, "-d", str(folder / "wheels")], check=True, capture_output=True)
+    docker("build", "--quiet", "--tag", "flaskship-tests/builder:3", str(folder))
     return "flaskship-tests/builder:3"
 
 
-def test_docker_build_gives_the_same_files(
-    engine: str, image: str, sales: Path, debian: Path, builder: str, tmp_path: Path
-) -> None:
-    sample = ["--sample", "online_sales.csv", "--target-column", "converted", "--base", str(debian)]
-    run(sales, "eject", "sales.joblib", str(tmp_path / "project"), *sample)
-    run(sales, "build", "sales.joblib", *sample, "-t", "me/ours:1", "--load")
-    lock = tmp_path / "project" / "api" / "requirements.txt"
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
-    subprocess.run([*download, "-d", str(tmp_path / "wheels")], check=True, capture_output=True)
-    docker("build", "--quiet", "--tag", builder, str(tmp_path))
+def test_docker_build_gives_the_same_files(builder: str, project: Path, sales: Path, debian: Path) -> None:
+    run(sales, "build", "sales.joblib", *SAMPLE, "--base", str(debian), "-t", "me/ours:1", "--load")
     docker(
-        "build",
-        "--quiet",
-        "--build-arg",
-        f"BUILDER={builder}",
-        "--tag",
-        "me/theirs:1",
-        str(tmp_path / "project" / "api"),
-    )
+        "build", "--quiet", "--build-arg", f"BUILDER={builder}", "--tag", "me/theirs:1", str(project / "api")
+    )  # fmt: skip
     ours, theirs = files("me/ours:1"), files("me/theirs:1")
     assert set(ours) == set(theirs)
     differing = {name for name in ours if ours[name] != theirs[name] and not name.endswith(OTHER_BYTES)}
@@ -74,8 +72,41 @@ def test_docker_build_gives_the_same_files(
     assert docker("inspect", "-f", settings, "me/ours:1") == docker("inspect", "-f", settings, "me/theirs:1")
 
 
+def asked(url: str) -> int:
+    try:
+        with urllib.request.urlopen(f"{url}/predict?age=45&new_user=0&total_pages_visited=5", timeout=30) as response:
+            return int(json.load(response)["prediction"])
+    except (OSError, http.client.HTTPException):
+        return -1
+
+
+@pytest.mark.needs("docker-compose")
+def test_the_script_runs_it_behind_nginx(builder: str, project: Path) -> None:
+    env = {**os.environ, "BUILDER": builder, "COMPOSE_PROJECT_NAME": f"test-ejected-{os.getpid()}"}
+    try:
+        done = subprocess.run(["sh", "run_docker.sh"], cwd=project, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        url = done.stdout.splitlines()[-1]
+        assert url == f"http://localhost:{PORT}"
+        wait_until(lambda: asked(url) == 0, "the project answers")
+    finally:
+        subprocess.run(["docker-compose", "down", "--volumes"], cwd=project, env=env, capture_output=True)
+
+
+def test_the_app_runs_without_a_container(project: Path) -> None:
+    port = free_port()
+    env = {**os.environ, "FLASKSHIP_PORT": str(port)}
+    env.pop("PYTHONPATH", None)
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=project / "api", env=env, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: asked(f"http://127.0.0.1:{port}") == 0, "the app answers")
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def test_a_project_is_not_overwritten_unasked(image: str, sales: Path, debian: Path, tmp_path: Path) -> None:
-    sample = ["--sample", "online_sales.csv", "--target-column", "converted", "--base", str(debian)]
+    sample = [*SAMPLE, "--base", str(debian)]
     run(sales, "eject", "sales.joblib", str(tmp_path), *sample)
     again = run(sales, "eject", "sales.joblib", str(tmp_path), *sample, check=False)
     assert again.returncode == 2

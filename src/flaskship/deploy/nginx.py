@@ -26,7 +26,7 @@ class Text(Template):
 
 
 CONF = Text("""\
-# %{title}, behind nginx. Written by Flaskship; after a change: nginx -s reload
+# %{title}, behind nginx. Written by Flaskship.
 worker_processes auto;
 pid /tmp/nginx.pid;
 error_log stderr error;
