@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -85,6 +86,18 @@ def test_a_server_that_drains_lets_go_of_connections_that_clients_keep_alive(ser
     assert (after.read(), after.will_close) == (b"42", True)
     running.signal(signal.SIGTERM)
     assert running.ended() == 0
+
+
+@both
+def test_an_idle_connection_is_closed_after_keep_alive_and_not_before(serving, server):
+    running = serving(server=server, keep_alive="2s").ready()
+    kept = HTTPConnection("127.0.0.1", running.port, timeout=DEADLINE)
+    kept.request("GET", "/predict")
+    assert kept.getresponse().read() == b"42"
+    started = time.monotonic()
+    assert kept.sock.recv(1) == b""
+    assert time.monotonic() - started > 1
+    kept.close()
 
 
 def closes(port: int) -> bool:
