@@ -6,9 +6,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from containers import run
+from containers import docker, run
 
 from flaskship.engine.containers import url
+from flaskship.errors import EngineError
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,21 @@ def test_a_port_answers_on_the_engines_machine_or_on_the_address_it_is_published
 def test_port_80_goes_without_saying(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     assert url("0.0.0.0", 80) == "http://127.0.0.1"
+
+
+@pytest.mark.needs("docker")
+def test_the_engine_of_dockers_context_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    docker("context", "create", "build", "--docker", "host=tcp://build.example:2376")
+    docker("context", "use", "build")
+    assert url("", 8000) == "http://build.example:8000"
+    monkeypatch.setenv("DOCKER_CONTEXT", "default")
+    assert url("", 8000) == "http://127.0.0.1:8000"
+    monkeypatch.setenv("DOCKER_CONTEXT", "none")
+    with pytest.raises(EngineError, match="No Docker context 'none'"):
+        url("", 8000)
 
 
 def refused(host: str, *arguments: str) -> str:

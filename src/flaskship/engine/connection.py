@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import docker
 import requests
+from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
 from docker.errors import DockerException
 
 from flaskship.errors import EngineError
@@ -24,7 +26,7 @@ RUN = "io.flaskship.run"  # the label of the containers that `flaskship run` mad
 
 @contextmanager
 def connected() -> Iterator[docker.DockerClient]:
-    """The engine that `DOCKER_HOST` names, else Docker's socket, else Podman's. Raises `EngineError`."""
+    """The engine that `DOCKER_HOST` names, else Docker's context, else Docker's socket, else Podman's. Raises `EngineError`."""
     try:
         client = docker.from_env(timeout=SECONDS, environment=variables(), use_ssh_client=True)
     except (DockerException, requests.RequestException) as error:
@@ -93,12 +95,32 @@ def _absence(error: BaseException) -> str:
 
 
 def variables() -> dict[str, Any]:
-    """The environment, which names Podman's socket where that is the only one."""
+    """The environment, with the engine of Docker's context, or Podman's socket where that is the only one.
+
+    Raises `EngineError` for a context that is not there.
+    """
     env = dict(environment())
-    if not env.get("DOCKER_HOST") and not Path(DOCKER).exists():
+    if env.get("DOCKER_HOST"):
+        return env
+    if address := _context(env):
+        return {**env, "DOCKER_HOST": address}
+    if not Path(DOCKER).exists():
         rootless = Path(env.get("XDG_RUNTIME_DIR", "/nonexistent"))
         for place in (rootless / "docker.sock", Path(PODMAN[0]), rootless / PODMAN[1]):
             if place.exists():
-                env["DOCKER_HOST"] = f"unix://{place}"
-                break
+                return {**env, "DOCKER_HOST": f"unix://{place}"}
     return env
+
+
+def _context(env: Mapping[str, str]) -> str:
+    """The address of the context that `docker context use` or DOCKER_CONTEXT chose; "" for the default one."""
+    name = env.get("DOCKER_CONTEXT") or get_current_context_name()
+    if name == "default":
+        return ""
+    try:
+        found = ContextAPI.get_context(name)
+    except Exception as error:  # the SDK raises that itself for a context that it cannot read
+        raise EngineError(f"Cannot read the Docker context {name!r}: {error}.") from error
+    if found is None or not found.Host:
+        raise EngineError(f"No Docker context {name!r}. There are those of: docker context ls")
+    return str(found.Host)
