@@ -38,7 +38,7 @@ events {
 http {
     # The addresses of the replicas, asked of Docker's own DNS again after a second.
     resolver 127.0.0.11 valid=1s ipv6=off;
-    resolver_timeout 5s;
+    resolver_timeout 30s;  # a question that is not answered is asked again every 5 s
 
     # Limits, the same as the server's and the app's.
     client_max_body_size %{body};
