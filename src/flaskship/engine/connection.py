@@ -26,7 +26,10 @@ RUN = "io.flaskship.run"  # the label of the containers that `flaskship run` mad
 
 @contextmanager
 def connected() -> Iterator[docker.DockerClient]:
-    """The engine that `DOCKER_HOST` names, else Docker's context, else Docker's socket, else Podman's. Raises `EngineError`."""
+    """The engine of `DOCKER_HOST`, else of Docker's context, else Docker's socket, else Podman's.
+
+    Raises `EngineError`.
+    """
     try:
         client = docker.from_env(timeout=SECONDS, environment=variables(), use_ssh_client=True)
     except (DockerException, requests.RequestException) as error:
