@@ -5,6 +5,7 @@ Names, addresses and the folder are always the same, so that a run finds what an
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -136,7 +137,15 @@ def swarm(registry: str) -> Iterator[Sequence[Node]]:
 
 @contextmanager
 def bridge() -> Iterator[str]:
-    """The network between the nodes and this machine, which is `GATEWAY` in it."""
+    """The network between the nodes and this machine, which is `GATEWAY` in it. Other runs wait for this one."""
+    with FOLDER.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _bridge() as gateway:
+            yield gateway
+
+
+@contextmanager
+def _bridge() -> Iterator[str]:
     clean()
     try:
         sh("ip", "link", "add", BRIDGE, "type", "bridge")
