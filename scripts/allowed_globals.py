@@ -25,29 +25,20 @@ NOT_MODULES = (
     "sklearn._build_utils",
     "sklearn.experimental",
     "sklearn.setup",
-    "sklearn.utils._testing",
-    "sklearn.utils.testing",
-    "sklearn.utils.estimator_checks",
-    "sklearn.utils._test_common",
-    "sklearn.utils.deprecation",
-    "sklearn.utils.parallel",
-    "sklearn.utils.fixes",
-    "sklearn.utils.validation",
-    "sklearn.utils._mocking",
-    "sklearn.utils.mocking",
-    "sklearn.utils.metaestimators",
-    "sklearn.utils._repr_html",
-    "sklearn.utils._estimator_html_repr",
-    "sklearn.utils._pprint",
-    "sklearn.utils._set_output",
-    "sklearn.utils._show_versions",
     "sklearn._config",
     "sklearn.inspection",
+    "sklearn.callback",
+    "sklearn.ensemble._hist_gradient_boosting.common",
+    "sklearn.ensemble._hist_gradient_boosting.grower",
+    "sklearn.ensemble._hist_gradient_boosting.splitting",
     "sklearn.metrics._plot",
     "sklearn.metrics._scorer",
     "sklearn.metrics.scorer",
     "sklearn.metrics._pairwise_distances_reduction",
-    "sklearn.callback",
+    "sklearn.model_selection._plot",
+    "sklearn.tree._export",
+    "sklearn.tree._reingold_tilford",
+    "sklearn.tree.export",
     "imblearn.utils",
     "imblearn.datasets",
     "imblearn.keras",
@@ -55,6 +46,18 @@ NOT_MODULES = (
     "imblearn.metrics",
     "imblearn.show_versions",
     "imblearn._config",
+)
+NOT_NAMES = re.compile(
+    r"\w*Display|Parameter(Grid|Sampler)|VerboseReporter|classification_report|pairwise_distances_chunked|"
+    r"(distance|kernel)_metrics"
+)
+OF_UTILS = {"Bunch", "MetadataRequest", "MethodMetadataRequest", "check_array", "row_norms", "safe_sparse_dot"}
+COMPILED = re.compile(  # what fitted models hold of the compiled classes; the others live while a model is fitted
+    r"(_loss|sklearn\._loss\._loss) .*"
+    r"|sklearn\.linear_model\._?sgd_fast .*"
+    r"|sklearn\.(metrics|neighbors)\._?dist_metrics .*"
+    r"|sklearn\.neighbors\._?(ball|kd)_tree (newObj|(Ball|KD)Tree(32|64)?)"
+    r"|sklearn\.tree\._tree Tree"
 )
 FUNCTIONS = (  # pure functions of numbers, named by a parameter of an estimator
     "sklearn.metrics",
@@ -223,6 +226,18 @@ def public(value):
     return not value.__name__.startswith(("_", *words))
 
 
+def needed(section, module, name):
+    """Whether a model file may need what was found, now or by the table's earlier versions."""
+    package = module.partition(".")[0]
+    if package not in (*PACKAGES, "_loss", "xgboost", "lightgbm", "catboost"):
+        return section == "names" and package in ("numpy", "scipy")
+    if any(module.startswith(each) for each in NOT_MODULES) or NOT_NAMES.fullmatch(name):
+        return False
+    if module.startswith("sklearn.utils"):
+        return name in OF_UTILS
+    return section != "calls" or COMPILED.fullmatch(module + " " + name) is not None
+
+
 def read(path):
     rows, current = set(), ""
     for line in path.read_text().splitlines() if path.exists() else ():
@@ -235,7 +250,9 @@ def read(path):
 
 def main(path):
     warnings.simplefilter("ignore")
-    rows = read(path) | read(BASE) | set(found_here())
+    rows = read(BASE)
+    by_hand = {row[1:] for row in rows}
+    rows |= {row for row in read(path) | set(found_here()) if needed(*row) and row[1:] not in by_hand}
     called = {row[1:] for row in rows if row[0] == "calls"}
     typed = {row[1:] for row in rows if row[0] == "types"} - called
     named = {row[1:] for row in rows if row[0] == "names"} - called - typed

@@ -28,6 +28,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.utils import Bunch
 
 from flaskship import artifact
 from flaskship.artifact import pickles
@@ -151,12 +152,13 @@ def harmless() -> dict[str, object]:
         "log": make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(X, Y),
         "text": make_pipeline(CountVectorizer(dtype=np.float32), LogisticRegression()).fit(["a word"] * 60, Y),
         "best": make_pipeline(SelectKBest(f_classif, k=2), KNeighborsClassifier(algorithm="kd_tree")).fit(X, Y),
-        "grid": GridSearchCV(LogisticRegression(), {"C": [1, 2]}, cv=3, scoring="roc_auc").fit(X, Y),
+        "grid": GridSearchCV(LogisticRegression(), {"C": range(1, 3)}, cv=3, scoring="roc_auc").fit(X, Y),
         "dict": {
             "model": LogisticRegression(),
             "at": datetime.datetime(2020, 1, 1),
             "n": np.float64(1),
             "frame": frame,
+            "bunch": Bunch(data=X, index=collections.defaultdict(list, a=[{1}, frozenset("b")])),
         },
         "tuple": (StandardScaler(), np.random.RandomState(1), np.random.default_rng(0), collections.Counter("aab")),
         "vocabulary": {"fit": 1, "__class__": 2, "predict": 3, "extend": 4},

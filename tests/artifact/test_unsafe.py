@@ -165,7 +165,7 @@ RAW: dict[str, tuple[str, bytes]] = {
         proto(named("numpy", "memmap"), text("MARKER"), text("u1"), text("w+"), b"\x87R"),
     ),
     "a list of all numbers": (
-        "collections.deque (called)",
+        "builtins.range (called)",
         proto(named("collections", "deque"), named("builtins", "range"), b"\x8a\x06\x00\x00\x00\x00\x00\x10\x85R\x85R"),
     ),
     "joblib's file of another name": (
@@ -313,7 +313,7 @@ RAW |= POINTERS | {
         proto(named("builtins", "bytearray"), named("numpy", "int64"), b"\x8a\x06\x00\x00\x00\x00\x00\x10\x85R\x85R"),
     ),
     "a list of all numbers, made by copyreg": (
-        "copyreg._reconstructor (called)",
+        "builtins.range (called)",
         proto(
             named("copyreg", "_reconstructor"),
             named("builtins", "list"),
@@ -349,6 +349,91 @@ RAW |= POINTERS | {
         ),
     ),
 }
+MILLIONS = b"\x8a\x06\x00\x00\x00\x00\x00\x10"  # 2**44
+BUNCH = named("sklearn.utils._bunch", "Bunch")
+FUNCTION = named("sklearn.preprocessing._function_transformer", "FunctionTransformer") + b")\x81"
+INTERFACE = text("__array_interface__") + b"}" + text("data") + b"K\x08\x89\x86s"  # at address 8
+RAW |= {
+    "zeros without end, as a scalar": (
+        "numpy.void (called)",
+        proto(named("numpy", "void"), MILLIONS, b"\x85R"),
+    ),
+    "zeros without end, as a dtype says": (
+        "scalar (called)",
+        proto(named("numpy.core.multiarray", "scalar"), dtype("V2147483647"), b"\x85R"),
+    ),
+    "a number of a thousand million digits": (
+        "numpy.int64 (called)",
+        proto(named("numpy", "int64"), named("decimal", "Decimal"), text("1e999999999"), b"\x85R\x85R"),
+    ),
+    "a seed of a million million words": (
+        "SeedSequence (called)",
+        proto(named("numpy.random.bit_generator", "SeedSequence"), b"(NK\x00)", MILLIONS, b"tR"),
+    ),
+    "a list of all numbers, made by pandas": (
+        "builtins.range (called)",
+        proto(
+            named("pandas.core.indexes.base", "_new_Index"),
+            named("pandas.core.indexes.base", "Index"),
+            b"}(",
+            text("data"),
+            named("builtins", "range"),
+            MILLIONS,
+            b"\x85R",
+            text("dtype"),
+            text("f8"),
+            b"u\x86R",
+        ),
+    ),
+    "a set of what an object gives, without end": (
+        "builtins.set (called)",
+        proto(named("builtins", "set"), named("sklearn.pipeline", "Pipeline"), b")\x81\x85R"),
+    ),
+    "an array at any address": (
+        "'__array_interface__'",
+        proto(named("scipy.spatial._ckdtree", "cKDTree"), BUNCH, b")\x81", INTERFACE, b"s\x85R"),
+    ),
+    "an array at any address, of protocol 1": (
+        "'__array_interface__'",
+        proto(named("copyreg", "_reconstructor"), BUNCH, named("builtins", "dict"), b"}", INTERFACE, b"s\x87R"),
+    ),
+    "an array at any address, of pairs": (
+        "copyreg._reconstructor (called)",
+        proto(named("copyreg", "_reconstructor"), BUNCH, named("builtins", "dict"), b"](", INTERFACE, b"\x86e\x87R"),
+    ),
+    "a method among a bunch's items": (
+        "'predict'",
+        proto(BUNCH, b")\x81", text("predict"), named("numpy", "max"), b"s"),
+    ),
+    "an array over bytes, beside what joblib notes": (
+        "numpy.ndarray (kept)",
+        proto(FUNCTION, b"}(", text("subclass"), b"N", text("func"), named("numpy", "ndarray"), b"ub"),
+    ),
+    "an array over bytes, as a memory map": (
+        "numpy.memmap (kept)",
+        proto(FUNCTION, b"}", text("func"), named("numpy", "memmap"), b"sb"),
+    ),
+    "an array over bytes, as a record array": (
+        "numpy.recarray (called)",
+        proto(named("numpy", "recarray"), b"(K\x01\x85", text("O"), ADDRESS, b"t\x81"),
+    ),
+    "a class whose constructor reads files, as a function": (
+        "lightgbm.basic.Booster (kept)",
+        proto(FUNCTION, b"}", text("func"), named("lightgbm.basic", "Booster"), b"sb"),
+    ),
+    "a class, handed on by a scalar": (
+        "scalar (called)",
+        proto(named("numpy.core.multiarray", "scalar"), dtype("O"), named("lightgbm.basic", "Booster"), b"\x86R"),
+    ),
+    "a class, in a partial": (
+        "functools.partial (called)",
+        proto(PARTIAL, named("lightgbm.basic", "Booster"), b"\x85R"),
+    ),
+    "a dtype of an object": (
+        "numpy.dtype (called)",
+        proto(named("numpy", "dtype"), BUNCH, b")\x81\x85R"),
+    ),
+}
 NAMES = """
 builtins.exec builtins.eval builtins.__import__ builtins.getattr builtins.setattr builtins.compile builtins.open
 builtins.type builtins.globals builtins.breakpoint builtins.input importlib.import_module
@@ -368,7 +453,9 @@ lightgbm.basic._safe_call catboost.core._load logging.config.fileConfig linecach
 idlelib.pyshell.ModifiedInterpreter test.support.script_helper.assert_python_ok doctest.debug_script trace.Trace
 profile.run bdb.Bdb distutils.file_util.write_file tempfile.mktemp uuid._get_command_stdout
 _osx_support._find_build_tool http.client.HTTPConnection smtplib.SMTP urllib.request.urlopen sys.exit gc.get_objects
-inspect.getattr_static
+inspect.getattr_static sklearn.utils.Memory sklearn.utils.Parallel sklearn._config.config_context
+sklearn.utils._array_api._NumPyAPIWrapper sklearn.tree._export._DOTTreeExporter collections.UserList
+sklearn.model_selection._search.ParameterGrid sklearn.tree._utils.Stack
 """
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from io import BufferedReader
 
 from flaskship.artifact.pickles.allowed import Use, table
-from flaskship.artifact.pickles.calls import CHECKS, guarded, risky
+from flaskship.artifact.pickles.calls import fits, guarded, risky
 from flaskship.artifact.pickles.dtypes import array_length, sound
 from flaskship.artifact.pickles.opcodes import OPCODES
 from flaskship.artifact.pickles.reader import Reader
@@ -38,6 +38,7 @@ from flaskship.artifact.shim.unpickle import WRAPPER, mapped
 PROTOCOLS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how a pickle begins
 MOST = 1 << 25  # values on the stack, and entries of the memo: of scan and loading both that takes gigabytes
 MOST_NESTED = 1000  # pickles in bytes
+ARRAYS = ("numpy.ndarray", "numpy.memmap")  # as joblib notes of an array; nothing reads it
 MEMO_GAP, SPARSE = 1 << 20, 64  # picklers number their memo in sequence; what is not used may be gone from it
 
 
@@ -214,13 +215,14 @@ class Walk:
 
     def _set(self, items: list[object]) -> None:
         target = self._top()
-        self._keep([each for each in items if str(each) != "numpy.ndarray"] if "subclass" in items else items)
-        if isinstance(target, Dict):
-            for key, value in zip(items[::2], items[1::2], strict=False):
+        for key, value in zip(items[::2], items[1::2], strict=False):
+            self._keep([key] if key == "subclass" and str(value) in ARRAYS else [key, value])
+            if isinstance(target, Dict):
                 self._entry(target, key, value)
-        elif not isinstance(target, Made):
-            self._refuse(f"setting items of {shown(target)}")
-        for key in items[::2]:
+            elif not isinstance(target, Made):
+                self._refuse(f"setting items of {shown(target)}")
+            elif target.callee.use is Use.TYPE and (forbids(key, value) if isinstance(key, str) else key is not OPAQUE):
+                self._refuse(f"setting the attribute {key!r}")  # scikit-learn's Bunch gives its items as attributes
             if isinstance(key, tuple):
                 check_depth(key)
 
@@ -293,7 +295,8 @@ class Walk:
 
     def newobj(self) -> None:
         args, callee = self.pop_one(), self.pop_one()
-        self._make(callee, () if isinstance(callee, Global) and callee.use is Use.TYPE else args)
+        tuples = isinstance(callee, Global) and callee.use is Use.TYPE and callee.module.startswith("sklearn.")
+        self._make(callee, () if tuples and isinstance(args, tuple) and not any(map(risky, args)) else args)
 
     def newobj_ex(self) -> None:
         options, args, callee = self.pop_one(), self.pop_one(), self.pop_one()
@@ -316,6 +319,7 @@ class Walk:
         if callee.use in (Use.TYPE, Use.NAME) or not self._fits(callee, args):
             self._refuse(f"{callee} (called)")
         if callee.name == "_reconstructor" and isinstance(args, tuple) and args and isinstance(args[0], Global):
+            self._used(args[-1])
             callee, args = args[0], ()  # copyreg._reconstructor(cls, base, state) makes a `cls`
         slices = args == ("slice",) and str(callee) == "dill._dill._load_type"  # as a ColumnTransformer keeps
         made = Made(callee, args if isinstance(args, tuple) else ()) if told(callee) else callee.made
@@ -323,14 +327,18 @@ class Walk:
 
     def _fits(self, callee: Global, args: object) -> bool:
         """Whether a callable that may be called may be called so."""
-        check = CHECKS.get((callee.module, callee.name))
         if not isinstance(args, tuple):
-            return check is None
+            return False
         if callee.name == "_ufunc_reconstruct":
             return len(args) == 2 and all(isinstance(each, str) for each in args) and bool(self._find(*map(str, args)))
-        if check:
-            return check(args)
-        return not any(map(risky, args))
+        return fits(callee, args)
+
+    def _used(self, state: object) -> None:
+        """A dictionary that becomes the state of an object."""
+        if isinstance(state, Dict):
+            state.used = True
+            if state.forbidden:
+                self._refuse(f"setting the attribute {state.forbidden!r}")
 
     def build(self) -> None:
         state, target = self.pop_one(), self._top()
@@ -340,10 +348,7 @@ class Walk:
         parts = state if isinstance(state, tuple) else (state,)
         self._keep(parts)
         for part in parts:
-            if isinstance(part, Dict):
-                part.used = True
-                if part.forbidden:
-                    self._refuse(f"setting the attribute {part.forbidden!r}")
+            self._used(part)
         if target is ARRAY or target.state is not None:
             self._refuse(f"{target.callee} given a state twice")  # whoever has a view of it would see freed memory
         if state is OPAQUE and target.callee.use is Use.TYPE:
