@@ -103,7 +103,7 @@ class Stack:
         for each in there:
             if each not in same and each not in old:
                 containers.remove(each)
-        self.say(f"Starting {self.service.replicas} replicas of {self.service.image}")
+        self.say(f"Replicas of {self.service.image}: {self.service.replicas}")
         running = [each for each in there if each.status == "running"]
         self._grow(running, len(old) + max(self.service.replicas, len(same)), end)
         for number, each in enumerate(old, 1):

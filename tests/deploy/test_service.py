@@ -46,6 +46,11 @@ def test_a_flag_may_bring_a_default_back() -> None:
     assert service.env == {"FLASKSHIP_TIMEOUT": "60"}
 
 
+def test_a_variable_of_the_container_holds_for_nginx_too() -> None:
+    service = Service.of("me/sales:1.0", CONFIG, Settings(env=("FLASKSHIP_PORT=9000", "FLASKSHIP_TIMEOUT=7")))
+    assert (service.port, service.timeout) == (9000, 7)
+
+
 def test_a_certificate_needs_its_key() -> None:
     with pytest.raises(UsageError, match="'tls_key' is missing"):
         Service.of("me/sales:1.0", CONFIG, Settings(tls_cert=Path("a.pem")))

@@ -13,7 +13,7 @@ from flaskship import engine, proxy, ship, stack
 from flaskship.cli import supply, talk
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.deploy.compose import SECURE
-from flaskship.deploy.service import TLS, Service
+from flaskship.deploy.service import Service
 from flaskship.errors import UsageError
 from flaskship.plan import BAKED
 from flaskship.settings import Duration, parse
@@ -45,12 +45,12 @@ def command(target: str, port: int | None, output: Path | None, wait: str, **fla
     """
     settings, patience = load(flags), parse(wait, Duration, "--wait")
     stack.program()
+    if settings.tls_cert and settings.tls_key:
+        _check(settings.tls_cert, settings.tls_key)
     with engine.connected() as client:
         image, held = supply.image(client, target, load({**flags, "env": None}))  # no secret goes into an image
         given = {name for name, value in flags.items() if value is not None}
         service = Service.of(image, held.config, settings, given=given)
-        if service.tls:
-            _check(service.tls)
         usual = SECURE if service.tls else PLAIN
         finder = proxy.Finder(store=ship.store(), say=talk.note, insecure=settings.insecure)
         service = replace(
@@ -59,21 +59,21 @@ def command(target: str, port: int | None, output: Path | None, wait: str, **fla
         folder = output.resolve() if output else stack.default_folder(service.name)
         made = stack.Stack(service=service, identity=held.id, folder=folder, client=client, say=talk.note)
         url = made.up(patience)
-        talk.note(f"{service.name} is ready: {service.replicas} replicas behind nginx, kept in {folder}")
+        talk.note(f"{service.name} is ready behind nginx; its files are in {folder}")
         click.echo(url)
 
 
-def _check(tls: TLS) -> None:
+def _check(certificate: Path, key: Path) -> None:
     """Raises `UsageError` for files that are no certificate and its key."""
-    for each in (tls.certificate, tls.key):
+    for each in (certificate, key):
         try:
             each.read_bytes()
         except OSError as error:
             raise UsageError(f"Cannot read {str(each)!r}: {error.strerror}.") from error
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key, password=lambda: "")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
     except ssl.SSLError as error:
         raise UsageError(
-            f"{str(tls.certificate)!r} and {str(tls.key)!r} are no certificate with its key, in PEM and without a"
-            f" password ({error.reason or error})."
+            f"{str(certificate)!r} and {str(key)!r} are no certificate with its key, in PEM and without a password"
+            f" ({error.reason or error})."
         ) from error

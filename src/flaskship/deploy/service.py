@@ -66,7 +66,8 @@ class Service:
         labels = config.get("Labels") or {}
         if "io.flaskship.version" not in labels:
             raise UsageError(f"{image!r} was not made by Flaskship: it lacks the labels. Build it: flaskship build")
-        baked = Settings.load(None, dict(each.partition("=")[::2] for each in config.get("Env") or []), {})
+        more = pairs(settings.env, "--env")
+        baked = Settings.load(None, {**dict(each.partition("=")[::2] for each in config.get("Env") or []), **more}, {})
         asked = {
             row.name
             for row in dataclasses.fields(Settings)
@@ -83,8 +84,7 @@ class Service:
             rate_limit=settings.rate_limit,
             tls=_tls(settings),
             nginx=NGINX if settings.nginx == "auto" else settings.nginx,
-            env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked}
-            | pairs(settings.env, "--env"),
+            env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked} | more,
             api_key=settings.api_key,
             **{name: getattr(settings, name) for name in ("memory", "cpus")},
             **{name: getattr(held, name) for name in HELD},
