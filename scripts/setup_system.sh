@@ -10,6 +10,8 @@ dev     command -v chromium                     chromium
 dev     command -v pgrep                        procps
 dev     ldconfig -p | grep -q libgomp.so.1      libgomp1
 dev     command -v dockerd                      docker.io
+dev     command -v ip                           iproute2
+dev     command -v kubectl                      kubernetes-client
 dev     command -v docker-registry              docker-registry
 dev     command -v htpasswd                     apache2-utils
 dev     command -v mmdebstrap                   mmdebstrap
