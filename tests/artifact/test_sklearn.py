@@ -451,3 +451,47 @@ def test_a_model_that_holds_a_module_is_not_searched_through_it():
     model = LinearRegression().fit(ROWS, BOUGHT)
     model.library_ = held
     assert wrapped(model).predict({"age": np.array([20.0]), "pages": np.array([1.0])}).rows == 1
+
+
+def test_a_text_from_inside_the_model_is_no_file_name(tmp_path):
+    """XGBoost reads the file that a text names."""
+    xgboost = pytest.importorskip("xgboost")
+    (tmp_path / "secret").write_text("1 0:3 1:4\n")
+    booster = xgboost.XGBRegressor(n_estimators=1).fit(ROWS.to_numpy(), BOUGHT)
+    unsafe = make_pipeline(FunctionTransformer(np.max), booster)
+    rows = text(f"{tmp_path / 'secret'}?format=libsvm", "").reshape(1, -1)
+    with pytest.raises(TypeError, match="in place of rows"):
+        inputs.served(unsafe, named=True).predict(rows)
+
+
+def test_a_booster_that_reads_files_is_no_part_of_a_model():
+    lightgbm = pytest.importorskip("lightgbm")
+    fitted = lightgbm.LGBMRegressor(n_estimators=1, verbose=-1).fit(ROWS, BOUGHT)
+    assert wrapped(fitted).signature.names == ("age", "pages")
+    held = make_pipeline(StandardScaler(), LinearRegression()).fit(ROWS, BOUGHT)
+    held.steps[-1][1].inner_ = {"last": [fitted.booster_]}
+    with pytest.raises(NotRecognised, match="a LightGBM Booster as part of another model"):
+        wrapped(held)
+
+
+@pytest.mark.parametrize("name", ["transform", "predict", "_transform", "_check_test_data"])
+def test_an_attribute_in_front_of_a_method_is_refused(name):
+    model = make_pipeline(KMeans(2, n_init=1), LinearRegression()).fit(ROWS, BOUGHT)
+    vars(model.steps[0][1])[name] = np.max
+    with pytest.raises(NotRecognised, match=f"a KMeans whose '{name}' is not its class's"):
+        wrapped(model)
+
+
+def test_what_is_held_many_times_or_in_itself_is_opened_once():
+    model = LinearRegression().fit(ROWS, BOUGHT)
+    nested = (LinearRegression(n_jobs=2), "x")
+    for _ in range(60):
+        nested = (nested, nested)
+    circle = [model]
+    circle.append(circle)
+    model.nested_, model.circle_ = nested, circle
+    assert wrapped(model).predict({"age": np.array([20.0]), "pages": np.array([1.0])}).rows == 1
+    found = inputs.served(nested, named=True)
+    while isinstance(found, tuple):
+        found = found[0]
+    assert found.n_jobs == 1

@@ -101,22 +101,32 @@ def kind(estimator: Any) -> str:
 
 
 def walk(value: Any) -> Iterator[Any]:
-    """Every estimator inside, from the outermost."""
+    """Every estimator inside, once, from the outermost."""
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if hasattr(each, "get_params"):
+            yield each
+        waiting += [part for part in reversed(_parts(each)) if _holds(part) or isinstance(part, dict | np.ndarray)]
+
+
+def _parts(value: Any) -> list[Any]:
     if hasattr(value, "get_params"):
-        yield value
-        inner = list(vars(value).values())
-    elif isinstance(value, dict):
-        inner = list(value.values())
-    elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype == object):
+        return list(vars(value).values())
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype == object):
         inner = list(np.ravel(value)) if isinstance(value, np.ndarray) else list(value)
-        inner = (
-            inner if any(hasattr(each, "get_params") or isinstance(each, list | tuple) for each in inner[:100]) else []
-        )
-    else:
-        inner = []
-    for each in inner:
-        if hasattr(each, "get_params") or isinstance(each, dict | list | tuple | np.ndarray):
-            yield from walk(each)
+        return inner if any(_holds(each) for each in inner[:100]) else []
+    return []
+
+
+def _holds(value: Any) -> bool:
+    return hasattr(value, "get_params") or isinstance(value, list | tuple)
 
 
 def _packages(estimator: Any) -> set[str]:

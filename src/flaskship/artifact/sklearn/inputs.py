@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -169,37 +171,66 @@ def _framed(each: Any) -> bool:
 def served(value: Any, *, named: bool) -> Any:
     """A copy of an estimator for serving, which shares what was learnt: one row needs no joblib workers (30 ms),
     nor, unless `named`, the names that it would miss in an array."""
-    if not isinstance(value, type) and (hasattr(value, "get_params") or type(value).__name__ == CALIBRATED):
-        return _served(value, named)
-    if isinstance(value, list | tuple) and any(_holds(each) for each in value):
-        return type(value)(served(each, named=named) for each in value)
-    if isinstance(value, dict) and type(value) is dict and any(_holds(each) for each in value.values()):
-        return {key: served(each, named=named) for key, each in value.items()}
-    if isinstance(value, np.ndarray) and value.dtype == object and value.size and _holds(value.flat[0]):
-        found = value.copy()
-        for place, each in enumerate(value.flat):
-            found.flat[place] = served(each, named=named)
-        return found
-    return value
+    return _served(value, named, {})
 
 
-def _holds(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return any(_holds(each) for each in value)
-    return hasattr(value, "get_params") or type(value).__name__ == CALIBRATED
+def _served(value: Any, named: bool, done: dict[int, Any]) -> Any:
+    """`done` has what was made of each object, by its id: one that is met twice, or in itself, is copied once."""
+    if value is None or isinstance(value, str | int | float | type):
+        return value
+    if id(value) not in done:
+        done[id(value)] = value
+        if hasattr(value, "get_params") or type(value).__name__ == CALIBRATED:
+            done[id(value)] = _estimator(value, named, done)
+        elif isinstance(value, list | tuple | dict) or (isinstance(value, np.ndarray) and value.dtype == object):
+            done[id(value)] = _container(value, named, done)
+    return done[id(value)]
 
 
-def _served(estimator: Any, named: bool) -> Any:
+def _container(value: Any, named: bool, done: dict[int, Any]) -> Any:
+    """`value` itself where nothing in it was copied."""
+    given = list(value.values()) if isinstance(value, dict) else list(value.flat) if _array(value) else value
+    parts = [_served(each, named, done) for each in given]
+    if all(new is old for new, old in zip(parts, given, strict=True)):
+        return value
+    if isinstance(value, tuple):
+        return type(value)._make(parts) if hasattr(value, "_make") else type(value)(parts)
+    found = copy.copy(value)
+    if _array(value):
+        for place, each in enumerate(parts):
+            found.flat[place] = each
+    else:
+        found.update(zip(value, parts, strict=True)) if isinstance(value, dict) else found.__setitem__(
+            slice(None), parts
+        )
+    return found
+
+
+def _array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _estimator(estimator: Any, named: bool, done: dict[int, Any]) -> Any:
     if type(estimator).__module__.startswith("catboost"):
         return estimator
-    found = copy.copy(estimator)
+    found = done[id(estimator)] = copy.copy(estimator)
     own = vars(found)
     for name, value in list(own.items()):
-        own[name] = served(value, named=named)
+        own[name] = _served(value, named, done)
     if not type(estimator).__module__.startswith(("xgboost", "lightgbm")):
         own.update({name: value for name, value in (("n_jobs", 1), ("verbose", 0)) if name in own})
+    if isinstance(estimator, FunctionTransformer) and estimator.func is not None:
+        found.func = partial(_rows, estimator.func)
     if not named:
         own.pop("feature_names_in_", None)
         if "_fitted_with_feature_names" in own:  # LightGBM
             own["_fitted_with_feature_names"] = False
+    return found
+
+
+def _rows(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """What a FunctionTransformer's function gives, but no text, which XGBoost would take for a file's name."""
+    found = function(*args, **options)
+    if isinstance(found, str | bytes | PathLike):
+        raise TypeError(f"a FunctionTransformer gives a {type(found).__name__} in place of rows")
     return found

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from flaskship import skew
 from flaskship.artifact import facts
 from flaskship.artifact.model import failed
 from flaskship.artifact.pickles.allowed import table
-from flaskship.artifact.sklearn import answers, compose, inputs
+from flaskship.artifact.sklearn import answers, compose, contents, inputs
 from flaskship.artifact.sniff import Sniffed
 from flaskship.errors import NotRecognised, PredictionFailed, UnsafePickle, VersionMismatch
 from flaskship.schema import Answer, Array, Columns, Facts, Field, FieldType, Signature
@@ -72,11 +70,7 @@ def wrap(value: Any, sniffed: Sniffed) -> SklearnModel:
 
 def _model(composed: compose.Composed, sniffed: Sniffed) -> SklearnModel:
     native = composed.estimator
-    if _opens_files(native, set()):
-        raise NotRecognised(
-            f"{sniffed.path.name!r} holds a text vectoriser that takes names of files: whoever asks could have any file"
-            " of the server read. Fit it with input='content', and send texts."
-        )
+    contents.refuse(native, sniffed.path.name)
     feed = inputs.feed(native, composed.names, sniffed.path.name)
     feed, voice = _tried(feed, composed)
     thresholds = feed.thresholds
@@ -91,23 +85,6 @@ def _model(composed: compose.Composed, sniffed: Sniffed) -> SklearnModel:
         feed=feed,
         voice=voice,
     )
-
-
-def _opens_files(value: Any, seen: set[int]) -> bool:
-    """Whether a vectoriser somewhere in `value` takes its texts for the names of files."""
-    if id(value) in seen or isinstance(value, str | bytes | int | float | np.generic | type | ModuleType):
-        return False
-    seen.add(id(value))
-    if isinstance(value, CountVectorizer | HashingVectorizer) and value.input != "content":
-        return True
-    parts: Iterable[Any]
-    if isinstance(value, np.ndarray):
-        parts = value.ravel().tolist() if value.dtype == object else ()
-    elif isinstance(value, list | tuple | set):
-        parts = value
-    else:
-        parts = (value if isinstance(value, dict) else getattr(value, "__dict__", {})).values()
-    return any(_opens_files(part, seen) for part in parts)
 
 
 def _tried(feed: inputs.Feed, composed: compose.Composed) -> tuple[inputs.Feed, answers.Voice]:
