@@ -14,13 +14,12 @@ from flaskship import skew
 from flaskship.artifact import facts
 from flaskship.artifact.model import failed
 from flaskship.artifact.pickles.allowed import table
-from flaskship.artifact.sklearn import answers, compose, contents, inputs
+from flaskship.artifact.sklearn import answers, archive, compose, contents, inputs
 from flaskship.artifact.sniff import Sniffed
-from flaskship.errors import NotRecognised, PredictionFailed, UnsafePickle, VersionMismatch
+from flaskship.errors import FlaskshipError, NotRecognised, PredictionFailed, UnsafePickle, VersionMismatch
 from flaskship.schema import Answer, Array, Columns, Facts, Field, FieldType, Signature
 
 NAMELESS = "does not have valid feature names"
-MEMMAP = "numpy.memmap"  # it writes files; pickles may name it, since loading them puts an array in its place
 MOST_TRIALS = 50  # fields that are tried one by one
 
 
@@ -40,17 +39,26 @@ class SklearnModel:
 
 
 def load(sniffed: Sniffed) -> SklearnModel:
-    """The model in a skops file. Raises `UnsafePickle` for types that neither skops nor the pickles' table trusts."""
+    """The model in a skops file. Raises `UnsafePickle` for what neither skops nor the pickles' table trusts."""
     import skops.io  # the image of a pickle has no skops
 
-    asked = skops.io.get_untrusted_types(file=sniffed.path)
-    unknown = [name for name in asked if name == MEMMAP or tuple(name.rsplit(".", 1)) not in table()]
-    if unknown:
-        raise UnsafePickle(
-            f"{sniffed.path.name!r} is not loaded: it uses {', '.join(unknown)}, which no plain model file does."
-            " Save the model anew from library classes only."
-        )
-    return wrap(skops.io.load(sniffed.path, trusted=asked), sniffed)
+    name = sniffed.path.name
+    try:
+        with sniffed.path.open("rb") as file:
+            archive.refuse_unsafe(file, name)
+            asked = skops.io.get_untrusted_types(file=file)
+            unknown = [each for each in asked if tuple(each.rsplit(".", 1)) not in table()]
+            if unknown:
+                raise UnsafePickle(
+                    f"{name!r} is not loaded: it uses {', '.join(unknown)}, which no plain model file does."
+                    " Save the model anew from library classes only."
+                )
+            value = skops.io.load(file, trusted=asked)
+    except FlaskshipError:
+        raise
+    except Exception as error:  # the border: skops and the classes' own __setstate__ raise what they like
+        raise NotRecognised(f"{name!r} is no skops file that loads here: {type(error).__name__}: {error}.") from error
+    return wrap(value, sniffed)
 
 
 def wrap(value: Any, sniffed: Sniffed) -> SklearnModel:
