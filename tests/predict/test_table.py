@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flaskship.errors import MAX_PROBLEMS, BadInput, NotJSON, UnsupportedContent
-from flaskship.predict import delimited, table
+from flaskship.predict import delimited, table, writers
 from flaskship.predict.codec import Codec
 from flaskship.schema import Answer, Columns, Field, FieldType, Output, Signature, Task
 
@@ -40,7 +40,7 @@ def read(content: bytes | Path, **options: str) -> list[tuple[object, ...]]:
 
 def written(content: bytes, form: str = "csv", codec: Codec = CODEC, **options: str) -> bytes:
     with table.read(content, codec, **options) as rows:
-        out = table.writer(form, rows)
+        out = writers.writer(form, rows)
         return b"".join([out.head(), *(out.rows(chunk, chunk.answer(predict)) for chunk in rows), out.tail()])
 
 
@@ -113,7 +113,7 @@ def test_random_tables_are_read_as_the_csv_module_reads_them_and_written_as_they
     writer = csv.writer(text, delimiter=delimiter, lineterminator=newline, quoting=quoting)
     writer.writerows([("a", "b", "c"), *rows])
     with table.read(text.getvalue().encode(), codec) as opened:
-        out = table.writer("csv", opened)
+        out = writers.writer("csv", opened)
         found, lines = [], [out.head()]
         for chunk in opened:
             found += list(zip(*(chunk.columns[name].tolist() for name in "abc"), strict=True))
@@ -339,7 +339,7 @@ def test_an_unknown_format_says_what_there_is():
     with pytest.raises(UnsupportedContent, match="csv, jsonl, parquet, excel"):
         table.read(b"x", CODEC, format="xml")
     with table.read(b"age,income,city\n1,2,a\n", CODEC) as rows, pytest.raises(UnsupportedContent, match="No writer"):
-        table.writer("xml", rows)
+        writers.writer("xml", rows)
 
 
 def test_json_lines_are_strict_and_told_by_row():
@@ -380,7 +380,7 @@ def test_outputs_are_columns_by_name_and_tensors_are_json():
     codec = Codec(Signature(task=Task.TRANSFORM, inputs=INPUTS[:1], outputs=outputs, score=True))
     answer = Answer(values=(np.array([1.5]), np.array([[1.0, np.nan]])), score=np.array([np.nan]))
     with table.read(b"age\n1\n", codec) as rows:
-        out = table.writer("csv", rows)
+        out = writers.writer("csv", rows)
         assert out.head() == b"age,prediction_a,prediction_b,score\n"
         assert out.rows(next(iter(rows)), answer) == b'1,1.5,"[1.0,null]",\n'
 
@@ -388,7 +388,7 @@ def test_outputs_are_columns_by_name_and_tensors_are_json():
 def test_labels_are_quoted_where_a_reader_needs_it():
     codec = Codec(Signature(task=Task.CLASSIFICATION, inputs=INPUTS[:1], classes=("a,b", 'c"')))
     with table.read(b"age\n1\n2\n", codec) as rows:
-        out = table.writer("csv", rows)
+        out = writers.writer("csv", rows)
         assert out.rows(next(iter(rows)), Answer(values=(np.array(["a,b", 'c"']),))) == b'1,"a,b"\n2,"c"""\n'
 
 

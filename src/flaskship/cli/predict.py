@@ -17,7 +17,7 @@ from flaskship.bundle import Bundle
 from flaskship.cli import talk, targets
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import UsageError
-from flaskship.predict import table
+from flaskship.predict import table, writers
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
 
@@ -70,7 +70,7 @@ def _score(
     written, kind = 0, _format(output)
     with source.open("rb") as file, _progress(source) as advance, _writing(output) as out:
         with table.read(file, codec, on_error=on_error) as rows:
-            writer = table.writer(kind, rows)
+            writer = writers.writer(kind, rows)
             out.write(writer.head())
             for chunk in rows:
                 out.write(writer.rows(chunk, chunk.answer(predictor)))

@@ -1,7 +1,7 @@
 """Tables in and out, some rows at a time, so that memory is bounded whatever the file's size.
 
     with table.read(path, codec) as rows:                     CSV, JSON Lines, Parquet, Excel, by their first bytes
-        out = table.writer("csv", rows)
+        out = writers.writer("csv", rows)
         file.write(out.head())
         for chunk in rows:                                    Chunk(columns, rows, first, problems)
             file.write(out.rows(chunk, chunk.answer(predictor)))   the input's own text, then prediction, probability_…
@@ -34,10 +34,7 @@ from flaskship.predict.columns import Faults, Read
 from flaskship.predict.delimited import After, Delimited
 from flaskship.predict.jsonlines import JSONLines
 from flaskship.predict.rules import Rule, nearest, refused, shortened
-from flaskship.predict.writers import FORMATS, Writer, writer
 from flaskship.schema import Answer, Array, Columns, Field, FieldType, Signature
-
-__all__ = ["FORMATS", "Chunk", "Table", "Writer", "format_of", "load", "read", "writer"]
 
 Source: TypeAlias = Path | bytes | IO[bytes]
 OnError: TypeAlias = Literal["refuse", "null"]

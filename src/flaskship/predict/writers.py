@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -16,10 +16,8 @@ import numpy as np
 from flaskship.errors import UnsupportedContent
 from flaskship.predict.answers import label, plain
 from flaskship.predict.delimited import Delimited
+from flaskship.predict.table import Chunk, Table
 from flaskship.schema import Answer, Array, Signature
-
-if TYPE_CHECKING:
-    from flaskship.predict.table import Chunk, Table
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",

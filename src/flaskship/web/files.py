@@ -16,7 +16,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from flaskship.errors import BadInput, UnsupportedContent
-from flaskship.predict import table
+from flaskship.predict import table, writers
 from flaskship.predict.codec import pairs
 from flaskship.predict.rules import nearest
 from flaskship.predict.table import OnError, Table
@@ -40,7 +40,7 @@ TYPES = {
     "application/octet-stream": "",
     "": "",
 }  # content type -> format; "" where the bytes tell
-FORMATS = {"json": reply.JSON, **table.FORMATS}
+FORMATS = {"json": reply.JSON, **writers.FORMATS}
 ENDINGS = {"csv": ".csv", "jsonl": ".jsonl", "parquet": ".parquet"}
 encode = msgspec.json.Encoder(enc_hook=str).encode
 WARNED = 20  # sentences at most
@@ -155,7 +155,7 @@ def as_file(subject: Subject, rows: Table, wanted: Options, name: str) -> Respon
     Streamed where bad rows are answered with null, once its first rows are there: a file that is none is refused. Else
     it is made before it is sent, for a bad row at its end must still be able to refuse it.
     """
-    write = table.writer(wanted.format, rows)
+    write = writers.writer(wanted.format, rows)
 
     def content() -> Iterator[bytes]:
         with rows:
