@@ -417,6 +417,24 @@ RAW |= {
         "numpy.recarray (called)",
         proto(named("numpy", "recarray"), b"(K\x01\x85", text("O"), ADDRESS, b"t\x81"),
     ),
+    "an array over bytes, by arguments with names": (
+        "numpy.recarray with arguments by name",
+        proto(
+            named("numpy", "recarray"),
+            b")}(",
+            text("shape"),
+            ONE,
+            text("dtype"),
+            text("O"),
+            text("buf"),
+            ADDRESS,
+            b"u\x92",
+        ),
+    ),
+    "zeros without end, by an argument with a name": (
+        "builtins.bytes with arguments by name",
+        proto(named("builtins", "bytes"), b")}", text("source"), MILLIONS, b"s\x92"),
+    ),
     "a class whose constructor reads files, as a function": (
         "lightgbm.basic.Booster (kept)",
         proto(FUNCTION, b"}", text("func"), named("lightgbm.basic", "Booster"), b"sb"),

@@ -300,8 +300,8 @@ class Walk:
 
     def newobj_ex(self) -> None:
         options, args, callee = self.pop_one(), self.pop_one(), self.pop_one()
-        if not isinstance(options, Dict):
-            self._refuse(f"making {shown(callee)} with computed arguments")
+        if not isinstance(options, Dict) or options.entries:  # no library's class is pickled with any
+            self._refuse(f"making {shown(callee)} with arguments by name")
         self._make(callee, args)
 
     def _make(self, callee: object, args: object) -> None:
