@@ -447,6 +447,10 @@ RAW |= {
         "functools.partial (called)",
         proto(PARTIAL, named("lightgbm.basic", "Booster"), b"\x85R"),
     ),
+    "a function that a table calls with itself": (
+        "setting items of what pandas.core.frame.DataFrame makes",
+        proto(named("pandas.core.frame", "DataFrame"), b")\x81", named("numpy", "max"), b"Ns"),
+    ),
     "a dtype of an object": (
         "numpy.dtype (called)",
         proto(named("numpy", "dtype"), BUNCH, b")\x81\x85R"),

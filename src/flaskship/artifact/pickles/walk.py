@@ -38,6 +38,7 @@ from flaskship.artifact.shim.unpickle import WRAPPER, mapped
 PROTOCOLS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how a pickle begins
 MOST = 1 << 25  # values on the stack, and entries of the memo: of scan and loading both that takes gigabytes
 MOST_NESTED = 1000  # pickles in bytes
+MAPPINGS = ("collections", "sklearn")  # libraries whose dictionaries models keep
 ARRAYS = ("numpy.ndarray", "numpy.memmap")  # as joblib notes of an array; nothing reads it
 MEMO_GAP, SPARSE = 1 << 20, 64  # picklers number their memo in sequence; what is not used may be gone from it
 
@@ -219,8 +220,8 @@ class Walk:
             self._keep([key] if key == "subclass" and str(value) in ARRAYS else [key, value])
             if isinstance(target, Dict):
                 self._entry(target, key, value)
-            elif not isinstance(target, Made):
-                self._refuse(f"setting items of {shown(target)}")
+            elif not isinstance(target, Made) or target.callee.module.partition(".")[0] not in MAPPINGS:
+                self._refuse(f"setting items of {shown(target)}")  # a DataFrame would call the key
             elif target.callee.use is Use.TYPE and (forbids(key, value) if isinstance(key, str) else key is not OPAQUE):
                 self._refuse(f"setting the attribute {key!r}")  # scikit-learn's Bunch gives its items as attributes
             if isinstance(key, tuple):
