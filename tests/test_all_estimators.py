@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 
+from flaskship.artifact import pickles
 from flaskship.artifact.sklearn import loader
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.errors import FlaskshipError
@@ -111,9 +113,11 @@ def asked(model, rows):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("name", "kind"), all_estimators(), ids=[name for name, _ in all_estimators()])
-def test_an_estimator_is_served_as_it_is_or_refused(name, kind):
+def test_an_estimator_is_served_as_it_is_or_refused(name, kind, tmp_path):
     reasons = []
     for model, rows in fitted(name, kind):
+        (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+        assert pickles.scan(tmp_path / "model.pkl").unsafe == ()
         try:
             served = loader.wrap(model, Sniffed(path=Path("model.joblib"), format=Format.JOBLIB))
         except FlaskshipError as error:
