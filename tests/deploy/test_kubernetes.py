@@ -74,9 +74,11 @@ def test_what_selects_the_pods_selects_them() -> None:
 
 def test_it_waits_as_long_as_the_server_takes_to_stop() -> None:
     spec = objects(FULL)["Deployment/sales"]["spec"]["template"]["spec"]
-    assert spec["terminationGracePeriodSeconds"] >= EVERYTHING.drain + EVERYTHING.grace
-    drain = next(each["value"] for each in container(PLAIN)["env"] if each["name"] == "FLASKSHIP_DRAIN")
-    assert float(drain) >= 5  # though the image's own is short
+    python, flag, code = container(FULL)["lifecycle"]["preStop"]["exec"]["command"]
+    assert (python, flag) == ("/opt/flaskship/bin/python", "-c")
+    notice = float(code.removeprefix("import time; time.sleep(").removesuffix(")"))
+    assert notice >= 5
+    assert spec["terminationGracePeriodSeconds"] >= notice + EVERYTHING.drain + EVERYTHING.grace
 
 
 def test_memory_is_what_was_measured_or_what_the_user_says() -> None:
@@ -102,6 +104,10 @@ def test_values_of_the_environment_arrive_as_they_are() -> None:
     assert found["GREETING"] == 'say "$HOME": ok'
     sly = kubernetes.render(replace(SALES, env={"A": "$(B)"}))
     assert {"name": "A", "value": "$$(B)"} in container(sly)["env"]  # which Kubernetes reads as $(B)
+
+
+def test_without_settings_of_its_own_a_container_has_no_environment() -> None:
+    assert "env" not in container(kubernetes.render(replace(SALES, env={})))
 
 
 def test_an_inference_service_has_only_what_its_definition_names() -> None:

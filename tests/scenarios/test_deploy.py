@@ -48,7 +48,7 @@ def test_the_settings_are_in_the_file(image: str, tmp_path: Path) -> None:
     container = found["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] == "me/sales:1.0"
     env = {each["name"]: each["value"] for each in container["env"]}
-    assert env == {"A": "1", "FLASKSHIP_DRAIN": "5", "FLASKSHIP_TIMEOUT": "7", "FLASKSHIP_WORKERS": "2"}
+    assert env == {"A": "1", "FLASKSHIP_TIMEOUT": "7", "FLASKSHIP_WORKERS": "2"}
     assert found["HorizontalPodAutoscaler"]["spec"]["minReplicas"] == 5
     assert found["Ingress"]["spec"]["rules"][0]["host"] == "sales.example"
     kserve = run(tmp_path, "deploy", "me/sales:1.0", *flags, "--kserve")

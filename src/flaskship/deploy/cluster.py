@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from textwrap import indent
 
 from flaskship.deploy.service import Service
-from flaskship.plan import written
-from flaskship.settings import Duration, Settings, variable
+from flaskship.settings import Duration, variable
 
-DRAIN = Duration(5)  # where the setting is as it comes: until those in front have heard that a container goes
-SPARE = 5  # seconds after `drain` and `grace`, before the container is killed
+NOTICE = Duration(5)  # until those in front of a container have heard that it goes
+SPARE = 5  # seconds after all that a stop takes, before the container is killed
 CPUS = 0.5  # asked for where no --cpus says how many
 MIB = 1 << 20
 API_KEY = variable("api_key")
@@ -33,19 +32,14 @@ class Memory:
         return cls(request=service.memory or measured, limit=service.memory or 2 * measured)
 
 
-def drain(service: Service) -> Duration:
-    return DRAIN if service.drain == Settings().drain else service.drain
-
-
-def stopping(service: Service) -> int:
-    """Seconds from the stop signal until nothing is left to wait for."""
-    return math.ceil(drain(service) + service.grace + SPARE)
+def stopping(*parts: Duration) -> int:
+    """Whole seconds until a container is killed whose stop takes these `parts`, one after the other."""
+    return math.ceil(sum(parts) + SPARE)
 
 
 def environment(service: Service) -> Mapping[str, str]:
     """What the container's environment adds to the image's own; the API key is no part of it."""
-    env = {**service.env, variable("drain"): written(drain(service))}
-    return {name: env[name] for name in sorted(env) if name != API_KEY}
+    return {name: service.env[name] for name in sorted(service.env) if name != API_KEY}
 
 
 def secret(service: Service) -> str:

@@ -11,7 +11,7 @@ from textwrap import indent
 from flaskship.deploy import cluster, nginx
 from flaskship.deploy.cluster import Memory
 from flaskship.deploy.service import Service
-from flaskship.plan import USER
+from flaskship.plan import PREFIX, USER
 
 START = 300  # seconds that a model may take to load
 GROWTH = 4  # times as many replicas at most
@@ -29,8 +29,9 @@ class Door:
 POD = Template("""\
 automountServiceAccountToken: false  # it asks nothing of the cluster
 enableServiceLinks: false  # their variables look like settings: FLASKSHIP_PORT=tcp://...
-# At SIGTERM the server itself drains: for $drain s it says 503 at /readyz and answers all else, then it accepts no more
-# and answers what is in flight, for $grace s at most. So there is no preStop hook, nor a shell in the image for one.
+# preStop waits $notice s, in which the cluster takes the pod out of its Service. At SIGTERM the server says 503 at /readyz
+# and closes each connection with its next answer, for $drain s, then it accepts no more and answers what is in flight,
+# for $grace s at most.
 terminationGracePeriodSeconds: $stopping
 securityContext:
   runAsNonRoot: true
@@ -47,8 +48,7 @@ CONTAINER = Template("""\
     - name: $port_name
       containerPort: $port
       protocol: TCP
-  env:
-$env
+${env}\
   startupProbe:  # the model is loaded, and gives its golden rows' answers
     httpGet: {path: /readyz, port: $port}
     periodSeconds: 1
@@ -62,6 +62,9 @@ $env
     periodSeconds: 5
     timeoutSeconds: 5
 $resources
+  lifecycle:
+    preStop:  # by the image's own Python, since it has no shell
+      exec: {command: [$python, -c, "import time; time.sleep($notice)"]}
   securityContext:
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true
@@ -254,18 +257,22 @@ def pod(service: Service, measured: int, *, name: str, port_name: str, env: str 
     """A pod's spec; `env` is more of the container's environment, as YAML."""
     head = POD.substitute(
         user=USER,
-        drain=f"{cluster.drain(service):g}",
+        notice=f"{cluster.NOTICE:g}",
+        drain=f"{service.drain:g}",
         grace=f"{service.grace:g}",
-        stopping=cluster.stopping(service),
+        stopping=cluster.stopping(cluster.NOTICE, service.drain, service.grace),
     )
+    given = environment(service) + env
     container = CONTAINER.substitute(
         name=name,
         image=service.image,
         port_name=port_name,
         port=service.port,
-        env=indent((environment(service) + env).rstrip(), " " * 4),
+        env=f"  env:\n{indent(given, ' ' * 4)}" if given else "",
         start=START,
         resources=indent(resources(service, measured).rstrip(), "  "),
+        python=f"{PREFIX}/bin/python",
+        notice=f"{cluster.NOTICE:g}",
     )
     return head + indent(container, "  ")
 

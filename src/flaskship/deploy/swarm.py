@@ -13,7 +13,8 @@ from textwrap import indent
 from flaskship.deploy import cluster, compose, nginx
 from flaskship.deploy.cluster import API_KEY, Memory
 from flaskship.deploy.service import Service
-from flaskship.plan import USER
+from flaskship.plan import USER, written
+from flaskship.settings import Duration, Settings, variable
 
 STACK = Template("""\
 # $title behind nginx, for Docker Swarm: docker stack deploy --with-registry-auth -c FILE $name
@@ -132,9 +133,9 @@ def render(service: Service, *, measured: int = 0, fingerprint: str = "") -> str
         image=service.image,
         env=indent(environment(service), " " * 6),
         key=KEY.substitute(variable=API_KEY) if service.api_key else "",
-        drain=f"{cluster.drain(service):g}",
+        drain=f"{drain(service):g}",
         grace=f"{service.grace:g}",
-        stopping=cluster.stopping(service),
+        stopping=cluster.stopping(drain(service), service.grace),
         replicas=service.replicas,
         resources=indent(resources(service, measured), " " * 6),
         nginx=service.nginx,
@@ -146,8 +147,14 @@ def render(service: Service, *, measured: int = 0, fingerprint: str = "") -> str
     return text + secrets(service, fingerprint)
 
 
+def drain(service: Service) -> Duration:
+    """Swarm knows no hook before the stop signal: the server itself gives notice, unless the user says how long."""
+    return cluster.NOTICE if service.drain == Settings().drain else service.drain
+
+
 def environment(service: Service) -> str:
-    return "\n".join(f"{name}: {_text(value)}" for name, value in cluster.environment(service).items())
+    env = {**cluster.environment(service), variable("drain"): written(drain(service))}
+    return "\n".join(f"{name}: {_text(env[name])}" for name in sorted(env))
 
 
 def resources(service: Service, measured: int) -> str:
