@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from flask import Blueprint, Response, request
 
 from flaskship.predict.answers import label
+from flaskship.predict.rules import bounds
 from flaskship.schema import Field, FieldType, Output, Signature
 from flaskship.web import examples
 from flaskship.web.files import FORMATS
@@ -98,17 +100,18 @@ def parameter(field: Field) -> Schema:
     value = examples.example(field)
     if field.shape:
         return about | {"content": {"application/json": {"schema": schema(field), "example": value}}}
-    return about | {"schema": {**schema(field), "examples": [value]}}
+    about |= {"allowEmptyValue": True} if field.nullable else {}
+    return about | {"schema": {**as_text(field), "examples": [value]}}
 
 
 def by_body(signature: Signature) -> Schema:
-    row = examples.row(signature)
+    one = examples.row(signature)
     as_json_body = {
         "schema": {"oneOf": [ref("Row"), ref("Rows")]},
         "examples": {
-            "one": {"summary": "One row", "value": row},
-            "many": {"summary": "Several rows", "value": [row, row]},
-            "lists": {"summary": "Rows as arrays, in the order of the fields", "value": [list(row.values())]},
+            "one": {"summary": "One row", "value": one},
+            "many": {"summary": "Several rows", "value": [one, one]},
+            "lists": {"summary": "Rows as arrays, in the order of the fields", "value": [list(one.values())]},
         },
     }
     return {
@@ -117,7 +120,7 @@ def by_body(signature: Signature) -> Schema:
         "tags": ["Predict"],
         "requestBody": {
             "required": True,
-            "content": {"application/json": as_json_body, "application/x-www-form-urlencoded": {"schema": ref("Row")}},
+            "content": {"application/json": as_json_body, "application/x-www-form-urlencoded": {"schema": ref("Form")}},
         },
         "responses": {"200": answered({"anyOf": [ref("Answer"), ref("Answers")]}), **failures(*ERRORS)},
     }
@@ -235,14 +238,9 @@ def schemas(signature: Signature) -> Schema:
         "minItems": len(signature.inputs),
         "maxItems": len(signature.inputs),
     }
-    row = {
-        "type": "object",
-        "required": list(signature.names),
-        "properties": {field.name: schema(field) for field in signature.inputs},
-        "additionalProperties": False,
-    }
     return {
-        "Row": row,
+        "Row": row({field.name: schema(field) for field in signature.inputs}),
+        "Form": row({field.name: as_text(field) for field in signature.inputs}),
         "Rows": {"type": "array", "minItems": 1, "items": {"oneOf": [ref("Row"), listed]}},
         "Answer": answer(signature),
         "Answers": {
@@ -263,6 +261,10 @@ def schemas(signature: Signature) -> Schema:
         "Tensors": TENSORS,
         "TensorError": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
     }
+
+
+def row(fields: Schema) -> Schema:
+    return {"type": "object", "required": list(fields), "properties": fields, "additionalProperties": False}
 
 
 WARNINGS = {"type": "array", "items": {"type": "string"}}
@@ -313,6 +315,13 @@ TENSORS = {
 def schema(field: Field) -> Schema:
     """What one value of a field may be. A range seen in training is told, not enforced."""
     made: Schema = {"type": TYPES[field.type]}
+    lowest, highest = bounds(field)
+    if lowest is not None and highest is not None:  # of the model's own dtype
+        made |= {
+            "format": {"float32": "float"}.get(field.dtype, field.dtype or "int64"),
+            "minimum": lowest,
+            "maximum": highest,
+        }
     if field.closed and field.choices and not field.shape:
         made["enum"] = list(field.choices)
     for size in reversed(field.shape):
@@ -321,6 +330,14 @@ def schema(field: Field) -> Schema:
     if about:
         made["description"] = about
     return nullable(made) if field.nullable else made
+
+
+def as_text(field: Field) -> Schema:
+    """A field of a query or of a form, where nothing between two signs is null."""
+    made = schema(replace(field, nullable=False))
+    if field.shape:
+        made = {"type": "string", "contentMediaType": "application/json", "contentSchema": made}
+    return {"anyOf": [made, {"const": ""}]} if field.nullable else made
 
 
 def nullable(made: Schema) -> Schema:
