@@ -64,7 +64,7 @@ BAD = {
     "NaN": (CSV + b"c,nan,1,1,de\n", 422),
     "Infinity": (CSV + b"c,1,1,inf,de\n", 422),
     "outside the choices": (CSV + b"c,1,1,1,us\n", 422),
-    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, 422),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, 415),
 }
 
 
