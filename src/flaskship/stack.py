@@ -6,9 +6,7 @@ go one by one when the new ones are ready, as nginx finds both by their common n
 
 from __future__ import annotations
 
-import http.client
 import shutil
-import ssl
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -139,15 +137,15 @@ class Stack:
         proxy = self._nginx()
         assert proxy is not None
         bound = _bound(proxy)
-        tls = self.service.tls is not None
-        port = bound.get(nginx.SECURE if tls else nginx.PLAIN, 0)
-        while not _answers(connection.host(), port, tls):
+        inside, scheme = (nginx.SECURE, "https") if self.service.tls else (nginx.PLAIN, "http")
+        port = bound.get(inside, 0)
+        url = containers.url("", port, scheme=scheme)
+        while not starting.answers(url, nginx.READY):
             proxy.reload()
             if proxy.status != "running" or time.monotonic() > end:
                 raise EngineError(f"nginx does not answer on port {port}.{starting.last_lines(proxy)}")
             time.sleep(starting.PAUSE)
-        url = containers.url("", port)
-        return url.replace("http:", "https:").removesuffix(f":{compose.SECURE}") if tls else url
+        return url
 
     def _scale(self, count: int) -> None:
         options = ("--detach", "--no-deps", "--no-recreate", "--scale", f"{API}={count}")
@@ -222,30 +220,12 @@ def _wait(container: Container, end: float) -> None:
     Raises `EngineError` where it ends before, or does not by then.
     """
     while True:
-        container.reload()
-        state = container.attrs["State"]
-        if state["Status"] != "running" or container.attrs["RestartCount"]:
-            code = state["ExitCode"]
-            told = f"ended at its start with exit code {code}" if code else "ended at its start"
-            raise EngineError(f"The container {container.name!r} {told}.{starting.last_lines(container)}")
+        starting.check_runs(container)
         if any(line.startswith(SERVING) for line in container.logs().splitlines()):
             return
         if time.monotonic() > end:
-            raise EngineError(f"The container {container.name!r} is not ready yet.{starting.last_lines(container)}")
+            raise EngineError(
+                f"The container {container.name!r} is not ready in time, and was removed. Give it more: --wait."
+                f"{starting.last_lines(container)}"
+            )
         time.sleep(starting.PAUSE)
-
-
-def _answers(host: str, port: int, tls: bool) -> bool:
-    """Whether a replica answers, through nginx, that its model is ready."""
-    made = http.client.HTTPConnection(host, port, timeout=starting.PATIENCE)
-    if tls:
-        anyone = ssl.create_default_context()
-        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE  # it is ours, whatever its name
-        made = http.client.HTTPSConnection(host, port, timeout=starting.PATIENCE, context=anyone)
-    try:
-        made.request("GET", nginx.READY)
-        return made.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        made.close()

@@ -170,6 +170,14 @@ def test_what_does_not_start_leaves_what_served_before(stack: str, second: str, 
     assert ask(stack, "/v2/health/ready")[0] == 200
 
 
+def test_replicas_without_memory_enough_say_so(stack: str, sales: Path) -> None:
+    there = replicas()
+    found = up(sales, "me/sales:1.0", "--port", "0", "--memory", "7MB", check=False)
+    assert found.returncode == 10
+    assert "for want of memory: raise --memory" in " ".join(found.stderr.split())
+    assert replicas() == there
+
+
 def test_a_taken_port_and_an_unknown_name_are_said(stack: str, sales: Path) -> None:
     found = up(sales, "me/sales:1.0", "--port", str(urlsplit(stack).port), name=f"{NAME}-3", check=False)
     assert (found.returncode, "is taken by the container" in found.stderr) == (10, True)
@@ -198,8 +206,10 @@ def test_https_with_a_limit_for_each_client(engine: str, image: str, sales: Path
         assert (status, "max-age" in headers["strict-transport-security"]) == (200, True)
         status, headers, _ = ask(url.replace("https", "http"), "/")
         assert (status, headers["location"]) == (308, f"{url}/")
-        found = [ask(url, "/predict?age=3", **{"X-API-Key": "a$b"}) for _ in range(40)]
-        refused = next(each for each in found if each[0] == 429)
+        answers = (
+            ask(url, "/predict?age=3", **{"X-API-Key": "a$b"}) for _ in range(400)
+        )  # 20 at once, then 1 a second
+        refused = next(each for each in answers if each[0] == 429)
         assert refused[1]["retry-after"] == "1"
         assert json.loads(refused[2])["title"] == "Too many requests"
         assert (tmp_path / "project" / "api.env").stat().st_mode & 0o077 == 0

@@ -19,6 +19,7 @@ from flaskship.errors import EngineError
 from flaskship.settings import Settings
 
 EVERYWHERE = ("", "0.0.0.0", "::")  # addresses by which a port is published on all of the machine's
+USUAL = {"http": 80, "https": 443}  # ports that an address need not name
 AT_ONCE = 16  # questions to the engine
 SPARE = 5  # seconds that a container has for its end, beyond the time that its server takes
 
@@ -67,11 +68,11 @@ class Usage:
     memory: int  # bytes, without files that the kernel only keeps cached
 
 
-def url(address: str, port: int) -> str:
+def url(address: str, port: int, *, scheme: str = "http") -> str:
     """Where a published port answers: on the engine's machine, unless it is published on one address only."""
     name = host() if address in EVERYWHERE else address
     name = f"[{name}]" if ":" in name else name
-    return f"http://{name}" if port == 80 else f"http://{name}:{port}"
+    return f"{scheme}://{name}" if port == USUAL[scheme] else f"{scheme}://{name}:{port}"
 
 
 def every(client: docker.DockerClient, *, stopped: bool = False) -> list[Theirs]:

@@ -6,6 +6,7 @@ import errno
 import http.client
 import re
 import socket
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -143,11 +144,9 @@ def _begin(container: Theirs, wanted: Start) -> None:
 def _wait(container: Theirs, end: float, seconds: float) -> None:
     """Until its URL answers that it is ready. Asked again and again, since a port behind an engine tells nobody."""
     while True:
-        container.reload()
+        check_runs(container)
         found = Container.of(container)
-        if found.state != "running" or container.attrs.get("RestartCount"):
-            raise EngineError(_ended(container, found))
-        if found.url and _is_ready(found.url):
+        if found.url and answers(found.url, "/readyz"):
             return
         if time.monotonic() > end:
             raise EngineError(_late(container, found, seconds))
@@ -159,12 +158,29 @@ def _is_podman(client: docker.DockerClient) -> bool:
     return "Podman" in str(client.version().get("Components"))
 
 
-def _is_ready(url: str) -> bool:
-    """Not by way of a proxy, and with no more than the engine's own health check asks."""
+def check_runs(container: Theirs) -> None:
+    """Ask the engine anew. Raises `EngineError` where it ended at its start, also where it was started again."""
+    container.reload()
+    state = container.attrs["State"]
+    if state["Status"] == "running" and not container.attrs.get("RestartCount"):
+        return
+    code = f" with exit code {state['ExitCode']}" if state.get("ExitCode") else ""  # 0 where it was started again
+    why = " for want of memory: raise --memory" if state.get("OOMKilled") else ""
+    raise EngineError(
+        f"The container {container.name!r} ended at its start{code}{why}, and was removed.{last_lines(container)}"
+    )
+
+
+def answers(url: str, path: str) -> bool:
+    """Whether 200 comes from there now: not by way of a proxy, and whatever name a certificate is for."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
+    if parts.scheme == "https":
+        anyone = ssl.create_default_context()
+        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=PATIENCE, context=anyone)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
@@ -180,15 +196,6 @@ def _late(container: Theirs, found: Container, seconds: float) -> str:
             " it was removed. Does a firewall stand between, or does this run inside another container?"
         )
     return said + last_lines(container)
-
-
-def _ended(container: Theirs, found: Container) -> str:
-    state = container.attrs["State"]
-    why = " for want of memory: raise --memory" if state.get("OOMKilled") else ""
-    return (
-        f"The container {found.name!r} ended at its start with exit code {found.exit_code}{why}, and was removed."
-        f"{last_lines(container)}"
-    )
 
 
 def last_lines(container: Theirs) -> str:
