@@ -14,6 +14,7 @@ from golden import EVERYTHING, MEASURED, SALES, same
 
 from flaskship.deploy import nginx, swarm
 from flaskship.deploy.service import TLS, Service
+from flaskship.settings import Size
 
 SECURE = replace(
     EVERYTHING, published=443, tls=TLS(certificate=Path("/tls/$chain.pem"), key=Path("/tls/key.pem"))
@@ -49,6 +50,8 @@ def test_it_asks_for_what_was_measured_or_for_what_the_user_says() -> None:
     assert found == {"limits": {"memory": "192M"}, "reservations": {"cpus": "0.5", "memory": "96M"}}
     found = yaml.safe_load(FULL)["services"]["api"]["deploy"]["resources"]
     assert found == {name: {"cpus": "1.5", "memory": "512M"} for name in ("limits", "reservations")}
+    found = yaml.safe_load(swarm.render(replace(SALES, memory=Size(10**8))))["services"]["api"]["deploy"]["resources"]
+    assert found["limits"] == {"memory": "100000000"}  # Docker takes no number
     assert "limits" not in yaml.safe_load(swarm.render(SALES))["services"]["api"]["deploy"]["resources"]
 
 

@@ -73,6 +73,12 @@ def test_what_cannot_be_says_why(flags: list[str], code: int, said: str, image: 
     assert said in " ".join(found.stderr.split())
 
 
+def test_a_model_that_is_no_image_yet_says_how_to_make_one(image: str, sales: Path) -> None:
+    found = run(sales, "deploy", "sales.joblib", "--to", "swarm", check=False)
+    assert found.returncode == 2
+    assert "is no image. Make one of it: flaskship build sales.joblib -t REF" in " ".join(found.stderr.split())
+
+
 @pytest.mark.needs("docker")
 def test_what_the_tool_says_is_passed_on(image: str, tmp_path: Path) -> None:
     env = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "PATH": os.environ["PATH"]}

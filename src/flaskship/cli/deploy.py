@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from flaskship import footprint, ship
-from flaskship.cli import talk
+from flaskship.cli import talk, targets
 from flaskship.cli.options import load, settings_options
 from flaskship.deploy import cluster, kserve, kubernetes, swarm
 from flaskship.deploy.kubernetes import Door
@@ -50,6 +50,8 @@ def command(
     for a moment, unless --memory says how much it may have.
     """
     settings = load(flags)
+    if targets.names_path(ref):
+        raise UsageError(f"{ref!r} is no image. Make one of it: flaskship build {ref} -t REF")
     _check(goal, settings, host, tls_secret, predictor)
     place = Ref.parse(ref)
     image = ship.find(place, insecure=settings.insecure)

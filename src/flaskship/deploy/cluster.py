@@ -57,8 +57,8 @@ def title(service: Service) -> str:
 
 
 def quantity(size: int, unit: str) -> str:
-    """Bytes as `96Mi` (or `96M`, as Docker has it) where they are whole MiB, else as they are."""
-    return str(size) if size % MIB else f"{size // MIB}{unit}"
+    """Bytes as `96Mi` (or `96M`, as Docker has it) where they are whole MiB, else as they are, in quotes for Docker."""
+    return f'"{size}"' if size % MIB else f"{size // MIB}{unit}"
 
 
 def block(name: str, parts: Mapping[str, Sequence[str]]) -> str:
