@@ -161,9 +161,9 @@ def _name(requirement: str) -> str:
 
 
 def pairs(given: Sequence[str], flag: str) -> dict[str, str]:
-    """`["A=1"]` as a mapping."""
+    """`["A=1"]` as a mapping. Raises `UsageError` for what has no `=`, and for a name with a space, or none."""
     for each in given:
-        if not each.partition("=")[0] or "=" not in each:
+        if "=" not in each or len(each.partition("=")[0].split()) != 1:
             raise UsageError(f"{flag} {each!r} is no NAME=VALUE.")
     return {each.partition("=")[0]: each.partition("=")[2] for each in given}
 

@@ -281,6 +281,7 @@ def test_another_ones_containers_and_images_are_left_alone(engine: str, cli: Cal
         (("--wait", "0"), 10, "is not ready after 0 s, and was removed. Give it more time: --wait"),
         (("--volume", "/no/such/file:/x"), 2, "there is no '/no/such/file' on this machine"),
         (("--env", "NOT_SET_ANYWHERE"), 2, "nor the name of a variable that is set here"),
+        (("--env", "export A=1"), 2, "--env 'export A=1' is no NAME=VALUE"),
         (("--attach", "--replicas", "2"), 2, "--attach follows one container"),
         (("-p", "80:"), 2, "is no mapping of ports"),
         (("--name", "a/b"), 2, "cannot name a container"),

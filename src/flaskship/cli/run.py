@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from flaskship.engine.connection import is_here
 from flaskship.engine.images import Held
 from flaskship.engine.starting import Start
 from flaskship.errors import EngineError, UsageError
-from flaskship.plan import BAKED
+from flaskship.plan import BAKED, pairs
 from flaskship.settings import Duration, Settings, environment, parse, variable
 
 IMAGE = ("base", "requirement", "system", "insecure")
@@ -76,7 +76,7 @@ def command(
     model's file or a bundle, is made an image first, as by `flaskship build`.
     """
     settings = load(flags)
-    env = _pairs(_lines(env_file)) | _pairs(settings.env)
+    env = pairs([_valued(each) for each in (*_lines(env_file), *settings.env)], "--env")
     settings = replace(settings, env=tuple(f"{name}={value}" for name, value in env.items()))
     wished = Port.parse(port) if port is not None else Port(published=settings.port)
     patience, mounts = parse(wait, Duration, "--wait"), tuple(map(_mount, volume))
@@ -156,15 +156,13 @@ def _lines(path: Path | None) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _pairs(words: Sequence[str]) -> dict[str, str]:
+def _valued(word: str) -> str:
     """`NAME=VALUE` as it stands, `NAME` with the value that it has here."""
-    found = {}
-    for each in words:
-        name, equals, value = each.partition("=")
-        if not name or (not equals and name not in environment()):
-            raise UsageError(f"--env {each!r} is no NAME=VALUE, nor the name of a variable that is set here.")
-        found[name] = value if equals else environment()[name]
-    return found
+    if "=" in word:
+        return word
+    if word not in environment():
+        raise UsageError(f"--env {word!r} is no NAME=VALUE, nor the name of a variable that is set here.")
+    return f"{word}={environment()[word]}"
 
 
 def _mount(text: str) -> str:

@@ -29,9 +29,9 @@ class Door:
 POD = Template("""\
 automountServiceAccountToken: false  # it asks nothing of the cluster
 enableServiceLinks: false  # their variables look like settings: FLASKSHIP_PORT=tcp://...
-# preStop waits $notice s, in which the cluster takes the pod out of its Service. At SIGTERM the server says 503 at /readyz
-# and closes each connection with its next answer, for $drain s, then it accepts no more and answers what is in flight,
-# for $grace s at most.
+# preStop waits $notice s, in which the cluster takes the pod out of its Service. At SIGTERM the server closes each
+# connection with its next answer, and says 503 at /readyz, for $drain s. Then it accepts no more and answers what is
+# in flight, for $grace s at most.
 terminationGracePeriodSeconds: $stopping
 securityContext:
   runAsNonRoot: true
