@@ -25,13 +25,15 @@ def files(reference: str) -> dict[str, bytes]:
     """What is in an image: contents, or where a symlink goes."""
     name = docker("create", reference)
     found = {}
-    process = subprocess.Popen(["docker", "export", name], stdout=subprocess.PIPE)
-    with process, tarfile.open(fileobj=process.stdout, mode="r|") as members:
-        for each in members:
-            file = members.extractfile(each) if each.isreg() else None
-            if not each.isdir():
-                found[each.name] = file.read() if file else each.linkname.encode()
-    docker("rm", name)
+    try:
+        process = subprocess.Popen(["docker", "export", name], stdout=subprocess.PIPE)
+        with process, tarfile.open(fileobj=process.stdout, mode="r|") as members:
+            for each in members:
+                file = members.extractfile(each) if each.isreg() else None
+                if not each.isdir():
+                    found[each.name] = file.read() if file else each.linkname.encode()
+    finally:
+        docker("rm", name)
     return found
 
 
