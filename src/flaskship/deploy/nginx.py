@@ -18,6 +18,7 @@ FOLDER = "/etc/nginx"
 CERTIFICATE, KEY = "/etc/tls/certificate.pem", "/etc/tls/key.pem"
 READY = "/v2/health/ready"  # of the Open Inference Protocol: the one health route that users reach
 TRIES = 4  # replicas that get a request before it is answered 502: a request that kills its worker goes no further
+AGAIN = (502, 504)  # where all replicas that it knew failed: the request gets a second round before that is said
 MARGIN = 5  # seconds that nginx waits longer than the app, whose own answer says more
 
 
@@ -74,6 +75,9 @@ http {
 
     map $http_x_request_id $id { default $http_x_request_id; "" $request_id; }
 
+    # A request that reached no replica in time is tried again; one that is late at a replica would be late at all.
+    map $upstream_connect_time $unreached { "~[0-9]" @504; default @again; }
+
     # Headers that the app has not set itself.
     map $upstream_http_x_content_type_options $nosniff { "" nosniff; }
     map $upstream_http_x_frame_options $frames { "" DENY; }
@@ -91,27 +95,41 @@ http {
             return 404;
         }
 
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Request-ID $id;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Host $http_host;
+        proxy_set_header X-Forwarded-Proto $scheme;
+
+        # A prediction changes nothing: where a replica is gone or stops, another one is asked, POST or not.
+        # Answers that the app streams come with X-Accel-Buffering: no, which nginx follows by itself.
+        proxy_connect_timeout 1s;
+        proxy_send_timeout %{timeout};
+        proxy_read_timeout %{patience};
+        proxy_socket_keepalive on;  # tells of a replica whose machine is gone while it computes
+        proxy_next_upstream error timeout http_502 http_503 non_idempotent;
+        proxy_next_upstream_tries %{tries};
+        proxy_next_upstream_timeout 10s;
+
         location / {
 %{limited}            set $replicas http://%{upstream}:%{port};  # a variable: the name is resolved while nginx runs
             proxy_pass $replicas;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Request-ID $id;
-            proxy_set_header X-Real-IP $remote_addr;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_set_header X-Forwarded-Proto $scheme;
-
-            # A prediction changes nothing: where a replica is gone or stops, another one is asked, POST or not.
-            # Answers that the app streams come with X-Accel-Buffering: no, which nginx follows by itself.
-            proxy_connect_timeout 1s;
-            proxy_send_timeout %{timeout};
-            proxy_read_timeout %{patience};
-            proxy_next_upstream error timeout http_502 http_503 non_idempotent;
-            proxy_next_upstream_tries %{tries};
-            proxy_next_upstream_timeout 10s;
         }
+
+        # All replicas that were known have failed. Their addresses may be two seconds old, and others have come since:
+        # a resolver of its own, with a memory of its own, asks DNS anew.
+        location @again {
+            resolver 127.0.0.11 valid=1s ipv6=off;
+            proxy_pass $replicas;
+            error_page 502 @502;
+            error_page 504 @504;
+        }
+        recursive_error_pages on;
+        error_page 502 = @again;
+        error_page 504 = $unreached;
 
         # What nginx itself answers, in the app's words.
 %{problems}
@@ -151,8 +169,7 @@ LIMIT = Text("""
 LIMITED = "            limit_req zone=clients burst=%{burst} nodelay;\n"
 
 PROBLEM = Text("""\
-        error_page %{status} @%{status};
-        location @%{status} {
+%{page}        location @%{status} {
             default_type application/problem+json;
             return %{status} '%{body}';
         }""")
@@ -196,7 +213,8 @@ def _problems(service: Service) -> list[tuple[int, str, str]]:
 def _problem(status: int, title: str, detail: str) -> str:
     kind = f"/problems/{title.lower().replace(' ', '-')}" if title else "about:blank"
     body = {"type": kind, "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return PROBLEM.substitute(status=status, body=json.dumps(body, separators=(",", ":")))
+    page = "" if status in AGAIN else f"        error_page {status} @{status};\n"
+    return PROBLEM.substitute(page=page, status=status, body=json.dumps(body, separators=(",", ":")))
 
 
 def _seconds(duration: Duration) -> str:

@@ -70,6 +70,12 @@ ${tls}\
         target: /tmp
     sysctls:
       net.ipv4.tcp_tw_reuse: "1"  # a connection a request: its port may be used again after a second
+      # A node that vanished says nothing: what its replicas were asked is asked of others after 6 s, and after 13 s
+      # where not even the request got there.
+      net.ipv4.tcp_keepalive_time: "3"
+      net.ipv4.tcp_keepalive_intvl: "1"
+      net.ipv4.tcp_keepalive_probes: "3"
+      net.ipv4.tcp_retries2: "5"
     ports:  # of every node itself: no IPVS here either, and nginx sees who asks
 $ports
     stop_signal: SIGQUIT
