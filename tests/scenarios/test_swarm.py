@@ -28,6 +28,7 @@ from flaskship.web import create_app, subject
 pytestmark = pytest.mark.needs("ip", "iptables", "nsenter", "dockerd", "docker", "docker-registry", "mmdebstrap")
 
 NOBODY = re.compile(r'could not be resolved|no live upstreams|"status":5|shutting down')
+NAMED = '{{with index .Services "sales_api"}}{{range .Tasks}}{{.EndpointIP}} {{end}}{{end}}'
 NGINX = ["-c", 'CMD ["nginx", "-g", "daemon off;"]', "-c", "ENV PATH=/usr/sbin:/usr/bin:/bin"]
 
 
@@ -127,9 +128,17 @@ class Stack:
     def placed(self, node: Node) -> list[str]:
         return [each for each in self.running() if each == node.name]
 
+    def named(self) -> str:
+        """The replicas that Docker's DNS gives to the first node's nginx."""
+        return self.manage("network", "inspect", "--verbose", "sales_default", "--format", NAMED)
+
+    def ready(self, count: int) -> bool:
+        """Whether so many replicas run, and the first node's nginx may know them."""
+        return len(self.running()) == count == len(self.named().split())
+
     def troubles(self) -> str:
         """What became of the replicas, and what nginx wrote when it had nobody left to ask."""
-        tasks = self.manage("service", "ps", "--no-trunc", "sales_api")
+        tasks = "\n".join([self.manage("service", "ps", "--no-trunc", "sales_api"), self.named()])
         front = self.manage("ps", "--quiet", "--all", "--filter", "label=com.docker.swarm.service.name=sales_nginx")
         said = [line for each in front.split() for line in self.nodes[0].said(each) if NOBODY.search(line)]
         return "\n".join([tasks, *said[:10], *said[-10:]])
@@ -158,7 +167,7 @@ def test_no_request_is_lost(stack: Stack, answers: Mapping[str, Rows]) -> None:
         assert set(counter.versions) == {"1"}
 
         stack.deploy("2")
-        wait_until(stack.updated, "version 2 is rolled out")
+        wait_until(lambda: stack.updated() and stack.ready(2), "version 2 is rolled out")
         old = counter.versions["1"]
         counter.more()
         assert counter.versions["2"]
@@ -166,19 +175,19 @@ def test_no_request_is_lost(stack: Stack, answers: Mapping[str, Rows]) -> None:
 
         for count in (4, 2):
             stack.manage("service", "scale", "--detach", f"sales_api={count}")
-            wait_until(lambda count=count: len(stack.running()) == count, f"{count} replicas run")
+            wait_until(lambda count=count: stack.ready(count), f"{count} replicas run")
             counter.more()
 
         drained, killed = sorted(workers, key=lambda node: len(stack.placed(node)), reverse=True)
         stack.manage("node", "update", "--availability", "drain", drained.id)
-        wait_until(lambda: not stack.placed(drained) and len(stack.running()) == 2, "the replicas are elsewhere")
+        wait_until(lambda: not stack.placed(drained) and stack.ready(2), "the replicas are elsewhere")
         stack.manage("node", "update", "--availability", "active", drained.id)
         counter.more()
 
         assert stack.placed(killed)
         killed.kill()
         counter.more()
-        wait_until(lambda: len(stack.running()) == 2, "two replicas run on what is left")
+        wait_until(lambda: stack.ready(2), "two replicas run on what is left")
         counter.more()
     assert not counter.wrong, f"{counter.wrong[:5]}\n{stack.troubles()}"
     assert set(counter.versions) == {"1", "2"}
