@@ -86,6 +86,8 @@ def test_the_page_the_api_and_a_file_come_through_nginx(stack: str, sales: Path)
     status, headers, page = ask(stack, "/", Accept="text/html")
     assert (status, b"<form" in page, headers["server"]) == (200, True, "nginx")
     assert headers["x-frame-options"] == "DENY"
+    links = set(re.findall(rb'(?:href|src)="\./([^"#]+)"', page))
+    assert links and all(ask(stack, f"/{each.decode()}")[0] == 200 for each in links)
     assert ask(stack, "/", Accept="text/html", **{"Accept-Encoding": "gzip"})[1]["content-encoding"] == "gzip"
     assert ask(stack, "/predict?age=30&new_user=1&total_pages_visited=3")[0] == 200
     lines = (sales / "online_sales.csv").read_bytes()

@@ -32,6 +32,12 @@ def test_the_form_is_answered_on_the_page_and_keeps_what_was_entered(client):
     assert re.search(r'value="200" [^>]*name="age"', answer.text)
 
 
+def test_behind_a_proxy_the_page_does_not_lead_to_what_is_for_those_inside(client):
+    inside = ('href="./metrics"', 'href="./readyz"')
+    behind = client.get("/", headers={"X-Forwarded-For": "192.0.2.1"}).text
+    assert all(each in client.get("/").text and each not in behind for each in inside)
+
+
 def test_what_is_wrong_is_said_on_the_page(client):
     answer = client.post("/", data=FORM | {"age": "old"}, content_type="multipart/form-data")
     assert answer.status_code == 422

@@ -61,7 +61,8 @@ class Told(NamedTuple):
 
 def page(name: str, status: int = 200, **values: object) -> Response:
     """A template as a page, under a strict content security policy."""
-    html = render_template(f"flaskship/{name}", root=root(), **values)
+    direct = "X-Forwarded-For" not in request.headers  # a proxy keeps metrics and health to those inside
+    html = render_template(f"flaskship/{name}", root=root(), direct=direct, **values)
     return Response(html, status, SECURITY, mimetype="text/html")
 
 
