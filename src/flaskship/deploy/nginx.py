@@ -17,7 +17,7 @@ PLAIN, SECURE = 8080, 8443  # ports in its container, which needs no rights for 
 FOLDER = "/etc/nginx"
 CERTIFICATE, KEY = "/etc/tls/certificate.pem", "/etc/tls/key.pem"
 READY = "/v2/health/ready"  # of the Open Inference Protocol: the one health route that users reach
-TRIES = 4  # replicas that get a request before it is answered 502: a request that kills its worker goes no further
+TRIES = 4  # replicas that get a request in each of two rounds: one that kills its worker goes no further
 AGAIN = (502, 504)  # where all replicas that it knew failed: the request gets a second round before that is said
 MARGIN = 5  # seconds that nginx waits longer than the app, whose own answer says more
 
