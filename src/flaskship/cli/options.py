@@ -16,6 +16,7 @@ from flaskship.settings import Duration, Settings, Size, environment, parse, var
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MAKING = ("sample", "target_column", "name", "model_version", "compile", "trust", "isolated")
+PACKING = ("base", "requirement", "system", "insecure")  # of a target that becomes an image on the way
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
 HINTS = typing.get_type_hints(Settings)
 NOUNS = {str: "text", int: "number", float: "number", Size: "size", Duration: "duration"}

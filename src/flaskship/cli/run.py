@@ -15,7 +15,7 @@ import docker
 
 from flaskship import engine
 from flaskship.cli import supply, talk
-from flaskship.cli.options import MAKING, load, settings_options
+from flaskship.cli.options import MAKING, PACKING, load, settings_options
 from flaskship.deploy.service import Service
 from flaskship.engine import containers, starting
 from flaskship.engine.connection import is_here
@@ -25,7 +25,6 @@ from flaskship.errors import EngineError, UsageError
 from flaskship.plan import BAKED, pairs
 from flaskship.settings import Duration, Settings, environment, parse, variable
 
-IMAGE = ("base", "requirement", "system", "insecure")
 CONTAINER = ("env", "api_key", "replicas", "memory", "cpus", "gpu")
 PORT = re.compile(r"(?:(\d+(?:\.\d+){3}|\[[0-9A-Fa-f:]+\]):)?(\d{1,5})(?::(\d{1,5}))?")
 HIGHEST = 65535
@@ -66,7 +65,7 @@ class Port:
     help="Return once it answers, or follow its log until Ctrl-C, which stops and removes it.  [default: detach]",
 )  # fmt: skip
 @click.option("--wait", default="2m", metavar="DURATION", help="Longest wait until it is ready.  [default: 2m]")
-@settings_options(*MAKING, *IMAGE, *CONTAINER, *BAKED)
+@settings_options(*MAKING, *PACKING, *CONTAINER, *BAKED)
 def command(
     target: str, port: str | None, env_file: Path | None, volume: tuple[str, ...], detach: bool, wait: str, **flags: Any
 ) -> None:

@@ -11,14 +11,13 @@ import click
 
 from flaskship import engine, proxy, ship, stack
 from flaskship.cli import supply, talk
-from flaskship.cli.options import MAKING, load, settings_options
+from flaskship.cli.options import MAKING, PACKING, load, settings_options
 from flaskship.deploy.compose import SECURE
 from flaskship.deploy.service import Service
 from flaskship.errors import UsageError
 from flaskship.plan import BAKED
 from flaskship.settings import Duration, parse
 
-IMAGE = ("base", "requirement", "system", "insecure")
 RUNNING = ("api_key", "replicas", "memory", "cpus", "rate_limit", "tls_cert", "tls_key", "nginx")
 PLAIN = 80
 PORTS = "[default: 80, or 443 with --tls-cert]"
@@ -35,7 +34,7 @@ PORTS = "[default: 80, or 443 with --tls-cert]"
     help="Write compose.yaml and nginx.conf there.  [default: stacks/NAME in the user's cache]",
 )  # fmt: skip
 @click.option("--wait", default="2m", metavar="DURATION", help="Longest wait until it is ready.  [default: 2m]")
-@settings_options(*MAKING, *IMAGE, "env", *RUNNING, *BAKED)
+@settings_options(*MAKING, *PACKING, "env", *RUNNING, *BAKED)
 def command(target: str, port: int | None, output: Path | None, wait: str, **flags: Any) -> None:
     """Run a model behind nginx, in several containers, through Compose, and print the URL that answers.
 
