@@ -144,7 +144,7 @@ class Stack:
             proxy.reload()
             if proxy.status != "running" or time.monotonic() > end:
                 raise EngineError(f"nginx does not answer on port {port}.{starting.last_lines(proxy)}")
-            time.sleep(starting.PAUSE)
+            time.sleep(starting.PAUSE)  # as in `starting`: a port tells nobody
         return url
 
     def _scale(self, count: int) -> None:
@@ -228,4 +228,4 @@ def _wait(container: Container, end: float) -> None:
                 f"The container {container.name!r} is not ready in time, and was removed. Give it more: --wait."
                 f"{starting.last_lines(container)}"
             )
-        time.sleep(starting.PAUSE)
+        time.sleep(starting.PAUSE)  # as in `starting`: a port tells nobody

@@ -150,7 +150,7 @@ def _wait(container: Theirs, end: float, seconds: float) -> None:
             return
         if time.monotonic() > end:
             raise EngineError(_late(container, found, seconds))
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # a port behind an engine tells nobody when it answers
 
 
 def _is_podman(client: docker.DockerClient) -> bool:
