@@ -36,9 +36,9 @@ class Job:
     def threads(self) -> int:
         """Request threads of a worker.
 
-        A compiled model takes microseconds: threads would only pass the interpreter's lock around (with 4 of them
-        less than half of the requests of 1 are answered), so there is one, and one more for a client that keeps back
-        a short body; a long one is granian.py's concern. A slow model gains, since its batcher joins those who wait.
+        A compiled model takes microseconds: more threads would only pass the interpreter's lock around, so there is
+        one, and one more for a client that keeps back a short body; a long one is granian.py's concern. A slow model
+        gains, since its batcher joins those who wait.
         """
         return self.settings.threads or (FAST if all(map(_compiled, self.bundles)) else SLOW)
 
