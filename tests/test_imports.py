@@ -26,9 +26,12 @@ PACKAGE = ROOT / "src" / "flaskship"
 LEVELS = [
     {"errors", "health"},
     {"schema", "settings", "vendored"},
+    {"target", "results"},
     {"skew", "cache"},
     {"artifact"},
     {"bundle"},
+    {"source"},
+    {"app_bundle"},
     {"predict", "compiler", "plan"},
     {"sample", "image"},
     {"make", "web", "engine", "deploy"},

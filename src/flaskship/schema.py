@@ -20,6 +20,16 @@ Columns: TypeAlias = dict[str, Array]  # one entry a field, in the signature's o
 Scalar: TypeAlias = bool | int | float | str | None
 
 
+class LeftOut:
+    """Stands in a column where a caller left out a field that has a default."""
+
+    def __repr__(self) -> str:
+        return "LEFT_OUT"
+
+
+LEFT_OUT = LeftOut()
+
+
 class FieldType(StrEnum):
     """What one value is. In columns: float64, int64, bool_, and object holding `str` or None.
 
@@ -30,6 +40,17 @@ class FieldType(StrEnum):
     INTEGER = "integer"
     BOOLEAN = "boolean"
     TEXT = "text"
+    DATE = "date"  # the further ones are a function's only, each an object in an object column
+    DATETIME = "datetime"
+    TIME = "time"
+    IMAGE = "image"  # PIL.Image.Image
+    ARRAY = "array"  # numpy.ndarray
+    FILE = "file"  # pathlib.Path of an upload
+    TABLE = "table"  # pandas.DataFrame
+    OBJECT = "object"  # a list, a dictionary, a dataclass, …: what `Field.schema` says
+
+
+TABULAR = (FieldType.NUMBER, FieldType.INTEGER, FieldType.BOOLEAN, FieldType.TEXT)
 
 
 class Task(StrEnum):
@@ -39,6 +60,31 @@ class Task(StrEnum):
     CLUSTERING = "clustering"
     OUTLIER = "outlier"
     TRANSFORM = "transform"  # several outputs by name, numbers
+    FUNCTION = "function"  # whatever a function returns
+
+
+class AnswerType(StrEnum):
+    """What a function's answer is to whoever shows it."""
+
+    VALUE = "value"  # {"prediction": value}
+    LABELS = "labels"  # as a classifier's
+    BOXES = "boxes"
+    SEGMENTATION = "segmentation"
+    STREAM = "stream"  # an iterator: server-sent events, or text in chunks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a value must be within, as msgspec's `Meta` has it: hard, refused before the function sees it."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    multiple_of: float | None = None
+    pattern: str | None = None
+    min_length: int | None = None  # of text in characters, of a list in values
+    max_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +107,18 @@ class Field:
     high: float | None = None
     seen: str = ""  # "in training", "in the sample", "by the model's split thresholds"
     splits: tuple[float, float] | None = None  # a tree model's lowest and highest split
-    default: Scalar = None
-    example: Scalar = None
+    default: Any = None  # plain JSON
+    example: Any = None  # likewise
     help: str = ""
+    required: bool = True  # False where a function has a default of its own: what is left out is `LEFT_OUT` in columns
+    limits: Limits = Limits()
+    schema: dict[str, Any] = field(default_factory=dict)  # JSON Schema of an OBJECT
+    boxed: bool = False  # its column holds Python objects, as a function takes them
 
     @property
     def array_dtype(self) -> np.dtype[Any]:
         """The dtype of this field's column."""
-        if self.type is FieldType.TEXT:
+        if self.type is FieldType.TEXT or self.boxed:
             return np.dtype(object)
         if self.type is FieldType.NUMBER or self.nullable:
             return np.dtype(np.float64)
@@ -82,6 +132,7 @@ class Output:
     name: str
     type: FieldType = FieldType.NUMBER
     shape: tuple[int, ...] = ()
+    schema: dict[str, Any] = field(default_factory=dict)  # JSON Schema of what a function returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +148,8 @@ class Signature:
     classes: tuple[Scalar, ...] = ()
     probabilities: bool = False
     score: bool = False
+    answers: AnswerType = AnswerType.VALUE
+    help: str = ""  # a function's docstring
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -189,8 +189,12 @@ def card(subject: Subject) -> dict[str, object]:
 def described(signature: Signature) -> dict[str, object]:
     """A signature as JSON; what is not known of a field is left out."""
     whole: Mapping[str, Any] = msgspec.to_builtins(signature)
-    nothing: tuple[object, ...] = (None, "", [], ())
-    inputs = [{key: value for key, value in each.items() if value not in nothing} for each in whole["inputs"]]
+    nothing: tuple[object, ...] = (None, "", [], (), {})
+    inputs = []
+    for each in whole["inputs"]:
+        each["limits"] = {name: limit for name, limit in each["limits"].items() if limit is not None}
+        told = {key: value for key, value in each.items() if value not in nothing and key != "boxed"}
+        inputs.append(told if not each["required"] else {key: told[key] for key in told if key != "required"})
     return {"task": whole["task"], "inputs": inputs, "outputs": whole["outputs"], "classes": whole["classes"]}
 
 
