@@ -26,6 +26,7 @@ PACKAGE = ROOT / "src" / "flaskship"
 LEVELS = [
     {"errors", "health"},
     {"schema", "settings", "vendored"},
+    {"indexes"},
     {"target", "results"},
     {"skew", "cache"},
     {"artifact"},
@@ -78,6 +79,7 @@ LAZY = {
     ("cli/build.py", "flaskship.engine"): "brings Docker's SDK: only --load pays for it",
     ("cli/inspect.py", "flaskship.ship"): "brings what reads images: only who names one pays for it",
     ("cli/targets.py", "flaskship.make"): "brings the frameworks: only the verbs that make a bundle pay for it",
+    ("settings.py", "tomllib"): "Python 3.8 to 3.10, where somebody's app is served, have none and read no file",
     ("ship.py", "flaskship.engine"): "brings Docker's SDK: only a base of the engine pays for it",
 }
 

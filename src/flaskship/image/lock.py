@@ -9,28 +9,25 @@ It lies beside the target as `sales.joblib.lock`, made by uv for the image's pla
 
 from __future__ import annotations
 
-import configparser
 import functools
 import json
-import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uv
 
+from flaskship import indexes
 from flaskship.errors import FlaskshipError, ImageError, NoWheel
 from flaskship.image.layout import beside
 from flaskship.image.spec import Platform
-from flaskship.settings import environment
 
 MARK = "# flaskship: "
 NOTE = "# Made by flaskship build, and honoured by it. Delete it, or give --upgrade, to take newer versions.\n"
-YES = ("1", "true", "yes", "on")
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "powerpc64le", "riscv64": "riscv64gc"}
 MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # minor versions of glibc 2 that uv has a platform for
 
@@ -146,11 +143,11 @@ def run(arguments: Sequence[str], where: Where, text: str = "") -> str:
     It is told which interpreter to ask: else it asks each that it finds, which takes seconds.
     """
     arguments = [*arguments, "--python", interpreter(where.python) or interpreter()]
-    arguments += ["--no-index"] if _pip_settings().get("no-index", "").lower() in YES else []
+    arguments += indexes.options()
     with tempfile.TemporaryDirectory() as folder:  # elsewhere uv would read the project that it is called in
         found = subprocess.run(
             [uv.find_uv_bin(), *arguments, "--quiet", "--color", "never"],
-            input=text, capture_output=True, text=True, cwd=folder, env=dict(_environment()), check=False,
+            input=text, capture_output=True, text=True, cwd=folder, env=indexes.environment(), check=False,
         )  # fmt: skip
     if found.returncode:
         raise _refused(found.stderr, where)
@@ -167,46 +164,3 @@ def _refused(said: str, where: Where) -> FlaskshipError:
         )
     able = "" if where.here or "wheels" not in reason else " Build on such a machine, or take another version."
     return NoWheel(f"The packages cannot be had for Python {where.python} on {where.platform}: {reason}{able}")
-
-
-def _environment() -> Mapping[str, str]:
-    """The process's environment; what pip is told of indexes, wheel folders and certificates, uv is told too."""
-    pip = _pip_settings()
-    env = dict(environment())
-    links = ",".join(pip.get("find-links", "").split())
-    asked = {
-        "UV_DEFAULT_INDEX": pip.get("index-url", ""),
-        "UV_INDEX": " ".join(pip.get("extra-index-url", "").split()),
-        "UV_INDEX_STRATEGY": "unsafe-best-match" if pip.get("extra-index-url") else "",  # as pip: the newest of all
-        "UV_FIND_LINKS": links,
-        "UV_INSECURE_HOST": " ".join(pip.get("trusted-host", "").split()),
-        "SSL_CERT_FILE": pip.get("cert", ""),
-    }
-    for name in (
-        "VIRTUAL_ENV",
-        "CONDA_PREFIX",
-        "UV_PYTHON",
-        "UV_TORCH_BACKEND" if not env.get("UV_TORCH_BACKEND") else "",
-    ):
-        env.pop(name, None)
-    return {name: value for name, value in asked.items() if value} | env
-
-
-def _pip_settings() -> dict[str, str]:
-    """pip's `[global]` and `[install]` settings: machine, user, environment variables; later wins."""
-    env = environment()
-    home = Path.home()
-    user = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
-    files = [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", user]
-    files += [Path(env[name]) / "pip.conf" for name in ("VIRTUAL_ENV",) if env.get(name)]
-    files += [Path(env["PIP_CONFIG_FILE"])] if env.get("PIP_CONFIG_FILE", os.devnull) != os.devnull else []
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read(files)
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise ImageError(f"Cannot read the configuration of pip: {error}") from error
-    found = {
-        key: value for part in ("global", "install") if parser.has_section(part) for key, value in parser.items(part)
-    }
-    names = ("index-url", "extra-index-url", "find-links", "trusted-host", "cert", "no-index")
-    return found | {name: env[key] for name in names if env.get(key := f"PIP_{name.upper().replace('-', '_')}")}
