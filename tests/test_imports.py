@@ -136,7 +136,7 @@ class Reader(ast.NodeVisitor):
 
 
 def imports() -> Iterator[Import]:
-    for file in sorted(PACKAGE.rglob("*.py")):
+    for file in sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.glob("cli/templates/**/*.py"))):
         reader = Reader(file.relative_to(PACKAGE).as_posix())
         reader.visit(ast.parse(file.read_text(encoding="utf-8")))
         yield from reader.found

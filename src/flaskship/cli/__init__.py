@@ -38,6 +38,7 @@ VERBS = {
     "down": "Take away what `up` made.",
     "deploy": "Write what runs an image on Swarm or Kubernetes.",
     "eject": "Write the project that gives the same image with `docker build`.",
+    "new": "Make a small project to start from.",
 }
 
 

@@ -1,0 +1,2 @@
+import sys
+print "rows:", len(open(sys.argv[1]).readlines())
