@@ -88,3 +88,24 @@ def build(folder: Path, base: Path, *arguments: str, env: dict[str, str] | None 
     return run(folder, "build", "sales.joblib", *sample, "--base", str(base), *arguments, env=env).stdout.splitlines()[
         -1
     ]
+
+
+@contextmanager
+def server(folder: Path, *arguments: str) -> Iterator[str]:
+    """The address of `flaskship serve` in `folder`, ready; it must end well."""
+    command = [sys.executable, "-m", "flaskship", "serve", *arguments, "--port", "0", "--workers", "1"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith("Serving "):
+            break
+    else:
+        pytest.fail("".join(said))
+    try:
+        yield said[-1].split()[-1]
+    finally:
+        process.terminate()
+        _, rest = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, rest
+    assert "Traceback" not in rest

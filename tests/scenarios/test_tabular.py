@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -16,32 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from containers import DEADLINE
+from containers import DEADLINE, server
 
 from flaskship.cli import invoke as run
 
 FIELDS = ["age", "new_user", "total_pages_visited"]
-
-
-@contextmanager
-def server(folder: Path, *arguments: str) -> Iterator[str]:
-    """The address of `flaskship serve` in `folder`, ready; it must end well."""
-    command = [sys.executable, "-m", "flaskship", "serve", *arguments, "--port", "0", "--workers", "1"]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if line.startswith("Serving "):
-            break
-    else:
-        pytest.fail("".join(said))
-    try:
-        yield said[-1].split()[-1]
-    finally:
-        process.terminate()
-        _, rest = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 0, rest
-    assert "Traceback" not in rest
 
 
 @pytest.fixture(scope="module")
