@@ -101,6 +101,7 @@ def server(folder: Path, *arguments: str) -> Iterator[str]:
         if line.startswith("Serving "):
             break
     else:
+        process.communicate(timeout=DEADLINE)
         pytest.fail("".join(said))
     try:
         yield said[-1].split()[-1]
