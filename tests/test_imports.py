@@ -24,10 +24,10 @@ PACKAGE = ROOT / "src" / "flaskship"
 
 # From the floor up. A part imports parts of lower levels and itself, nothing beside or above it.
 LEVELS = [
-    {"errors", "health"},
+    {"errors", "health", "metrics"},
     {"schema", "settings", "vendored"},
     {"indexes"},
-    {"target", "results"},
+    {"target", "results", "endpoints"},
     {"skew", "cache"},
     {"artifact"},
     {"bundle"},
@@ -62,7 +62,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sklearn": (SKLEARN, "compiler/"),
     "joblib": (SKLEARN,),
     "skops": (SKLEARN,),
-    "pandas": (SKLEARN,),
+    "pandas": (SKLEARN, "predict/frames.py"),
+    "PIL": ("predict/images.py", "results.py"),
     "scipy": (SKLEARN, "compiler/"),
     "xgboost": ("artifact/booster.py", "compiler/"),
     "lightgbm": ("artifact/booster.py", "compiler/"),
@@ -72,7 +73,6 @@ FRAMEWORKS = ("sklearn", "pandas", "scipy", "joblib", "skops", "xgboost", "light
 
 # Imports inside a function, each with its reason. Everything else stands at a module's top.
 LAZY = {
-    ("__init__.py", "flaskship.app"): "import flaskship costs nothing until a public name is used",
     ("app.py", "flaskship.make"): "brings the frameworks: a bundle is served without them",
     ("artifact/isolation/environments.py", "uv"): "an image has none, and needs none: the versions are there",
     ("artifact/sklearn/loader.py", "skops.io"): "the image of a pickle has no skops",
@@ -80,6 +80,7 @@ LAZY = {
     ("cli/inspect.py", "flaskship.ship"): "brings what reads images: only who names one pays for it",
     ("cli/targets.py", "flaskship.make"): "brings the frameworks: only the verbs that make a bundle pay for it",
     ("settings.py", "tomllib"): "Python 3.8 to 3.10, where somebody's app is served, have none and read no file",
+    ("results.py", "PIL"): "heavy, and not everywhere: only who draws pays for it",
     ("ship.py", "flaskship.engine"): "brings Docker's SDK: only a base of the engine pays for it",
 }
 

@@ -1,0 +1,183 @@
+"""A function's arguments as fields, and its defaults: what `inspect` and its type hints tell, checked at start.
+
+Everything that cannot be is a `TargetError` that names the function with its file and line, and the argument.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from flaskship.artifact.function.docstring import Docstring
+from flaskship.artifact.function.hints import POSSIBLE, Reading, Unsuitable, named, read
+from flaskship.errors import TargetError
+from flaskship.schema import Field, FieldType
+
+LISTS = (list, Sequence)
+COPIED = (list, dict, set, bytearray)
+NO_DEFAULT = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A function to be served, and how messages name it: `segment() in 'shapes.py', line 12`."""
+
+    function: Callable[..., Any]  # a method is bound
+    name: str
+    batch: int
+
+    def __str__(self) -> str:
+        code = getattr(plain(self.function), "__code__", None)
+        if code is None:
+            return f"{self.name}()"
+        return f"{self.name}() in {Path(code.co_filename).name!r}, line {code.co_firstlineno}"
+
+    def wrong(self, argument: str, what: str, *, possible: bool = False) -> TargetError:
+        more = f" Possible are {POSSIBLE}." if possible else ""
+        return TargetError(f"{self}: argument {argument!r} {what}.{more}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument: its field, and how to make what the function takes of what the codec made."""
+
+    name: str
+    field: Field
+    reading: Reading
+    positional: bool  # takes no name
+    default: Any  # NO_DEFAULT where there is none
+
+    def value(self, sent: Any) -> Any:
+        """Of what came in a column, never `LEFT_OUT`. Raises `BadInput` where only its own library can tell."""
+        if sent is None or self.reading.convert is None:
+            return sent
+        return self.reading.convert(sent)
+
+    def filled(self) -> Any:
+        """The default, for one call: no two calls share a list."""
+        return copy.deepcopy(self.default) if isinstance(self.default, COPIED) else self.default
+
+
+def plain(function: Any) -> Any:
+    """The function inside of decorators, `functools.partial` and a bound method."""
+    while True:
+        inner = inspect.unwrap(function)
+        if isinstance(inner, functools.partial):
+            inner = inner.func
+        inner = getattr(inner, "__func__", inner)
+        if inner is function:
+            return function
+        function = inner
+
+
+def arguments(callee: Callee, hints: Mapping[str, Any], said: Docstring) -> tuple[Argument, ...]:
+    """The arguments in their order. Raises `TargetError`."""
+    found = tuple(
+        _argument(callee, parameter, hints, said)
+        for parameter in inspect.signature(callee.function).parameters.values()
+    )
+    if not found:
+        raise TargetError(f"{callee} takes no arguments: there is nothing that a caller could send. Give it one.")
+    return found
+
+
+def hints_of(callee: Callee) -> dict[str, Any]:
+    """The type hints by argument, those written as text evaluated, with "return". Raises `TargetError`."""
+    function = plain(callee.function)
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception:  # hints are anybody's code; which one it is, is found below
+        for name, hint in getattr(function, "__annotations__", {}).items():
+            _evaluated(callee, function, name, hint)
+        raise
+
+
+def _evaluated(callee: Callee, function: Any, name: str, hint: Any) -> None:
+    alone = type("Alone", (), {"__annotations__": {name: hint}})
+    try:
+        typing.get_type_hints(alone, function.__globals__, {}, include_extras=True)
+    except Exception as error:  # anybody's code, as above
+        where = "the answer" if name == "return" else f"argument {name!r}"
+        hidden = " Import it outside of `if TYPE_CHECKING:`." if isinstance(error, NameError) else ""
+        raise TargetError(f"{callee}: the hint {hint!r} of {where} cannot be evaluated: {error}.{hidden}") from error
+
+
+def _argument(callee: Callee, parameter: inspect.Parameter, hints: Mapping[str, Any], said: Docstring) -> Argument:
+    name, default = parameter.name, parameter.default
+    if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        stars = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
+        raise callee.wrong(stars + name, "takes whatever comes, which is no field. Name each argument instead")
+    if name not in hints:
+        raise callee.wrong(name, f"has no type hint. Write what it takes, as in `{name}: float`", possible=True)
+    try:
+        found = _one_of(hints[name]) if callee.batch else read(hints[name])
+    except Unsuitable as error:
+        raise callee.wrong(name, str(error), possible=True) from error
+    if callee.batch and default is not NO_DEFAULT:
+        raise callee.wrong(name, "has a default, but arrives as a list with a value of each caller. Take it away")
+    nullable = found.nullable or default is None
+    field = Field(
+        name=name,
+        type=found.type,
+        dtype=found.dtype,
+        nullable=nullable,
+        choices=found.choices,
+        closed=bool(found.choices),
+        default=_shown(callee, name, "default", default, found) if default is not NO_DEFAULT else None,
+        example=_example(callee, name, found),
+        help=found.help or said.arguments.get(name, ""),
+        required=default is NO_DEFAULT,
+        limits=found.limits,
+        schema=found.schema if found.type is FieldType.OBJECT else {},
+        boxed=True,
+    )
+    positional = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+    return Argument(name=name, field=field, reading=found, positional=positional, default=default)
+
+
+def _one_of(hint: Any) -> Reading:
+    """What one value of a batched argument is."""
+    if typing.get_origin(hint) not in LISTS:
+        raise Unsuitable(
+            f"is {named(hint)}, but with `batch=` every argument arrives as a list: write list[{named(hint)}]"
+        )
+    return read(typing.get_args(hint)[0])
+
+
+def _example(callee: Callee, name: str, found: Reading) -> Any:
+    if not found.examples:
+        return None
+    return _shown(callee, name, "example", found.examples[0], found)
+
+
+def _shown(callee: Callee, name: str, what: str, value: Any, found: Reading) -> Any:
+    """A default or an example as plain JSON, None where JSON cannot have it. Raises `TargetError` if it is none."""
+    if value is None:
+        return None
+    plainly = found.present(value) if found.present is not None and not _is_plain(value) else value
+    if found.choices:
+        if plainly not in found.choices:
+            raise callee.wrong(name, f"has the {what} {value!r}, which is none of its choices")
+        return plainly
+    if found.type in (FieldType.IMAGE, FieldType.ARRAY, FieldType.FILE, FieldType.TABLE):
+        return plainly.tolist() if isinstance(plainly, np.ndarray) else None
+    try:
+        built = msgspec.to_builtins(plainly)
+        if found.present is None:
+            msgspec.convert(built, found.hint)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        raise callee.wrong(name, f"has the {what} {value!r}, which its hint does not allow: {error}") from error
+    return built
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in (str, int, float, bool, dict)
