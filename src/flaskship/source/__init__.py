@@ -15,8 +15,10 @@ class Interface(StrEnum):
 class Entry:
     """What starts an app. `root` and `file` are relative to the folder, with `/`; "." is the folder itself.
 
-    The file is run as `__main__` with `root` as working directory and first on `sys.path`, what starts a server being
-    captured; then `object` is looked for in what it defined: "app", "site.app", "create_app()", "make('prod')"; ""
+    The file is run as `__main__` with `root` as working directory; `sys.path` begins with the file's own folder and
+    `root`. A file of a package (its folder has `__init__.py`) is run as `python -m` does: `root` comes first, the
+    file's folder last, and `__package__` is set. What starts a server is captured; then `object` is looked for in what
+    the file defined: "app", "site.app", "create_app()", "make('prod')"; ""
     takes the app that was captured, or the only one there is.
     """
 
@@ -34,6 +36,9 @@ class Content:
     """What goes into an image of a folder. Paths are relative to it, with `/`, sorted."""
 
     files: dict[str, int]  # path -> size in bytes
+    folders: tuple[
+        str, ...
+    ] = ()  # that hold no file and have to be there: empty ones, and such as the code writes into
     left_out: dict[str, str] = field(default_factory=dict)  # path of a file or folder -> why
     secrets: tuple[str, ...] = ()  # left out since they look like secrets
     missing: tuple[str, ...] = ()  # what the code names and the folder lacks: "model.pkl (app.py, line 12)"
@@ -47,7 +52,7 @@ class Requirements:
     wanted: tuple[str, ...]  # PEP 508, a distribution at most once, sorted
     models: tuple[str, ...] = ()  # names among them that read the pickles: their pins are let go last
     python: str = ""  # a version that the folder asks for: "3.8"
-    newest: str = ""  # ISO date of the newest pin, else of the last commit; "" where neither is known
+    committed: str = ""  # ISO date of the last commit in it, "" where there is none
     decisions: tuple[str, ...] = ()  # a sentence each: joined, mapped, overruled
     warnings: tuple[str, ...] = ()
 

@@ -1,0 +1,54 @@
+"""Files that look like secrets: by their names, and by what the small ones hold."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from flaskship.source.tree import Tree
+
+NAMES = re.compile(
+    r"(?i)^(\.env(\..+|-.+|rc)?|.+\.env|.*\.(key|p12|pfx|jks|keystore|ppk|p8|kdbx|ovpn|asc)|id_(rsa|dsa|ecdsa|ed25519)"
+    r"|\.netrc|_netrc|\.pypirc|\.npmrc|\.pgpass|\.my\.cnf|\.htpasswd|\.git-credentials|\.dockercfg|kubeconfig.*"
+    r"|.*credentials?\.(json|ya?ml|ini|csv|toml)|client_secrets?.*\.json|secrets?\.(json|ya?ml|toml|ini|env)"
+    r"|service[_-]?account.*\.json|.*-firebase-adminsdk-.*\.json|terraform\.tfstate.*|\.boto|\.s3cfg|\.vault-token)$"
+)
+EXAMPLES = re.compile(r"(?i)(example|sample|template|dist|default|defaults|tmpl)s?(\.env)?$")
+FOLDERS = {".aws", ".ssh", ".gnupg", ".kube", ".azure", ".gcloud", ".docker"}
+PEM = re.compile(r"(?i)\.(pem|crt|cer|cert)$")
+READ = re.compile(r"(?i)(\.(json|txt|pem|crt|cer|conf|cfg|ini|ya?ml|toml|properties|pub|sh|py|xml)|^[^.]+)$")
+PRIVATE = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=\\]|^PuTTY-User-Key-File-", re.MULTILINE
+)
+ACCOUNT = re.compile(
+    r"\"type\"\s*:\s*\"(service_account|authorized_user)\"|\"(client_secret|aws_secret_access_key)\"\s*:\s*\"\w"
+)
+LARGEST = 64 << 10  # bytes of a file that is looked into
+
+
+def of(tree: Tree) -> dict[str, str]:
+    """Path -> why it looks like a secret."""
+    found = {}
+    for path, size in tree.files.items():
+        name = posixpath.basename(path)
+        if FOLDERS.intersection(path.split("/")[:-1]):
+            found[path] = "a folder of credentials"
+        elif NAMES.match(name) and not EXAMPLES.search(name):
+            found[path] = "its name"
+        elif size <= LARGEST and READ.search(name) and not path.endswith(".py") and (why := held(tree, path)):
+            found[path] = why
+    return found
+
+
+def held(tree: Tree, path: str) -> str:
+    """What in a file is secret; "" where nothing is seen."""
+    text = tree.read(path, LARGEST)
+    if PRIVATE.search(text):
+        return "a private key in it"
+    return "an account's key in it" if path.endswith(".json") and ACCOUNT.search(text) else ""
+
+
+def in_code(tree: Tree) -> list[str]:
+    """Code that holds a private key: it goes in, since the app needs it, and is told of."""
+    code = (path for path, size in tree.files.items() if path.endswith(".py") and size <= LARGEST)
+    return [path for path in code if PRIVATE.search(tree.read(path, LARGEST))]
