@@ -69,8 +69,11 @@ class Encoder:
         self._simple = shape(("prediction",))
         self._classified = shape(("prediction", "probabilities"))
 
-    def encode(self, answer: Answer, *, single: bool, warnings: Sequence[str] = ()) -> bytes:
-        """`R` for a single row, else `{"predictions": [R, …]}`, with `warnings` where there are any."""
+    def encode(self, answer: Answer, *, single: bool, warnings: Sequence[str] = (), masks: str = "") -> bytes:
+        """`R` for a single row, else `{"predictions": [R, …]}`, with `warnings` where there are any.
+
+        `masks` is for functions that segment.
+        """
         if not single:
             found: Any = {"predictions": self._objects(answer)}
         else:
@@ -84,6 +87,14 @@ class Encoder:
     def encode_values(self, answer: Answer) -> bytes:
         """`[0,1,…]`: the predictions alone, for a file."""
         return self._bytes(self.values(answer))
+
+    def encode_item(self, value: Any) -> bytes:
+        """Any value as JSON."""
+        return self._bytes(value)
+
+    def flat(self, answer: Answer) -> Answer:
+        """The answer as a table has it: columns of plain values."""
+        return answer
 
     def results(self, answer: Answer) -> list[Any]:
         """`R` of each row, as plain Python."""

@@ -13,6 +13,7 @@ its own: idle, a request waits for nobody; loaded, batches grow by themselves.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import deque
 from collections.abc import Callable
@@ -62,8 +63,9 @@ class Batcher:
     """`predict` for many threads, one call at a time, first come first served.
 
     A request of more than `max_batch` rows is not joined with others; it runs in parts of `max_alone` rows, between
-    which others have their turn. When a batch fails each of its requests is run alone: only the culprit gets the error.
-    Raises `Overloaded` when `max_queue` requests wait, or when a request has waited `timeout` seconds.
+    which others have their turn. When a batch fails each of its requests is run alone: only the culprit gets the error;
+    with `again=False` (a function must not run twice for one request) all of them get it. Raises `Overloaded` when
+    `max_queue` requests wait, or when a request has waited `timeout` seconds.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Batcher:
         max_alone: int = 16_384,
         max_queue: int = 256,
         timeout: float = 60.0,
+        again: bool = True,
         observe: Observe | None = None,
     ) -> None:
         self.predict = predict
@@ -81,6 +84,7 @@ class Batcher:
         self.max_alone = max(max_alone, max_batch)
         self.max_queue = max_queue
         self.timeout = timeout
+        self.again = again
         self.observe = observe
         self._changing = Lock()
         self._busy = False  # a leader is at work, or woken; while nobody leads the queue is empty
@@ -161,9 +165,12 @@ class Batcher:
         columns = {name: np.concatenate([job.columns[name] for job in batch]) for name in names}
         try:
             answer = self._timed(columns, len(batch))
-        except Exception:  # noqa: BLE001  # whoever caused it gets it below, alone
+        except Exception as error:  # noqa: BLE001  # raised in the jobs' own threads
             for job in batch:
-                self._run_alone(job)
+                if self.again:  # whoever caused it gets it, alone
+                    self._run_alone(job)
+                else:
+                    job.error = own(error)
             return
         start = 0
         for job in batch:
@@ -202,6 +209,13 @@ class Batcher:
         for job in others:
             if job.done:
                 job.turn.release()
+
+
+def own(error: Exception) -> Exception:
+    """The same error for another thread, which adds its own traceback."""
+    made = copy.copy(error)
+    made.__cause__ = error.__cause__
+    return made
 
 
 def join(answers: list[Answer]) -> Answer:

@@ -7,14 +7,16 @@
         -> b'{"prediction":0,"probabilities":{"0":0.97,"1":0.03}}'
 
 The fast way is msgspec with a struct of the fields; whatever it refuses, and whatever might repeat a key, goes the
-thorough way (objects.py), which either accepts it after all (1.0 for an integer) or says all that is wrong.
+thorough way (objects.py), which either accepts it after all (1.0 for an integer) or says all that is wrong. What a
+function takes always goes the thorough way, each argument by a rule of its own (arguments.py).
 """
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, cast
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -22,32 +24,54 @@ import numpy as np
 
 from flaskship.errors import MAX_PROBLEMS, BadInput, NotJSON, Problem, TooLarge
 from flaskship.predict.answers import UNQUICK, Encoder
+from flaskship.predict.arguments import Argument, Moment
+from flaskship.predict.contents import File, Frame, Matrix, Picture
 from flaskship.predict.objects import Rows, parse
-from flaskship.predict.rules import Rule, refused
-from flaskship.schema import Array, Columns, Field, FieldType, Signature
+from flaskship.predict.rules import Rule, problem, refused
+from flaskship.predict.structures import Structure
+from flaskship.predict.uploads import Files, Given, Upload
+from flaskship.predict.values import Results
+from flaskship.schema import LEFT_OUT, Array, Columns, Field, FieldType, Signature, Task
 
 ROW_SHAPES = "Send an object, an array of objects, or an array of arrays in the order of the fields"
+NO_HINTS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a caller asks: columns of `rows` rows; `single` where it is answered as one object."""
+    """What a caller asks: columns of `rows` rows; `single` where it is answered as one object.
+
+    `close` when it is answered: it deletes the files that came with it.
+    """
 
     columns: Columns
     rows: int
     single: bool
+    files: Files | None = None
+
+    def close(self) -> None:
+        if self.files is not None:
+            self.files.close()
 
 
 class Codec:
-    """Decodes what callers send and encodes what they are answered. Raises `BadInput` and those below it."""
+    """Decodes what callers send and encodes what they are answered. Raises `BadInput` and those below it.
 
-    def __init__(self, signature: Signature, *, max_rows: int | None = None) -> None:
+    `hints` are the types of a function's OBJECT arguments by name, as its author wrote them.
+    """
+
+    def __init__(
+        self, signature: Signature, *, max_rows: int | None = None, hints: Mapping[str, Any] = NO_HINTS
+    ) -> None:
         self.signature = signature
         self.max_rows = max_rows
-        self.rules = tuple(Rule(field) for field in signature.inputs)
+        self.rules = tuple(rule_of(field, hints.get(field.name, Any)) for field in signature.inputs)
         self.rows = Rows(self.rules)
-        self._encoder = Encoder(signature)
+        self._encoder = Results(signature) if signature.task is Task.FUNCTION else Encoder(signature)
         self.encode, self.results = self._encoder.encode, self._encoder.results
-        self.encode_values = self._encoder.encode_values
+        self.encode_values, self.flat = self._encoder.encode_values, self._encoder.flat
+        self.encode_item = self._encoder.encode_item
+        self.boxed = any(field.boxed for field in signature.inputs)
+        self._files = [field.name for field in signature.inputs if field.type is FieldType.FILE]
         self._struct, self._decode = _quick(signature.inputs)
         self._texts = [index for index, field in enumerate(signature.inputs) if field.type is FieldType.TEXT]
         self._quotes = 2 * len(self.rules) + 2 * len(self._texts)  # of one object without escapes and nulls
@@ -108,22 +132,72 @@ class Codec:
 
     def _thoroughly(self, value: Any) -> Request:
         if isinstance(value, dict):
-            return Request(self.rows.columns([value], ["$"]), 1, True)
+            return self._with_files(self.rows.columns([value], ["$"]), 1, True)
         if not isinstance(value, list):
             raise BadInput(f"{ROW_SHAPES}.", [Problem("$", f"{ROW_SHAPES}.")])
         self._admit(len(value))
-        return Request(self.rows.columns(value), len(value), False)
+        return self._with_files(self.rows.columns(value), len(value), False)
+
+    def _with_files(self, columns: Columns, rows: int, single: bool) -> Request:
+        """The request, with uploads as paths where the function wants these."""
+        if not self._files:
+            return Request(columns, rows, single)
+        files = Files()
+        try:
+            for name in self._files:
+                columns[name] = self.rows.rule(name).array(
+                    [files.put(each) if isinstance(each, Upload) else each for each in columns[name]]
+                )
+        except BaseException:
+            files.close()
+            raise
+        return Request(columns, rows, single, files)
 
     def decode_objects(self, rows: Sequence[Any], at: str = "$") -> Columns:
         """Rows of JSON that is parsed already: objects, or lists in the order of the fields; row i is at `at[i]`."""
+        self.refuse_files()
         return self.rows.columns(rows, at=at)
+
+    def refuse_files(self) -> None:
+        """Raises `BadInput` where a field takes a file: for ways in that have no place for one."""
+        if self._files:
+            name = self._files[0]
+            raise BadInput(f"{name!r} takes a file, which cannot be sent this way. Send a form to /predict.")
 
     def decode_query(self, query: str) -> Request:
         """One row of a URL's query: `age=45&new_user=0`, percent-encoded UTF-8."""
         return self.decode_pairs(pairs(query))
 
-    def decode_pairs(self, given_pairs: Iterable[tuple[str, str]]) -> Request:
-        """One row of names and texts, as a form sends them. An empty text is null where that is allowed."""
+    def decode_pairs(self, given_pairs: Iterable[tuple[str, Given]]) -> Request:
+        """One row of names and texts, as a form sends them. An empty text is null where that is allowed.
+
+        For a function also names and files; an empty text is what was left out, where it has a default.
+        """
+        if self.boxed:
+            return self._decode_given(given_pairs)
+        return self._decode_texts(cast("Iterable[tuple[str, str]]", given_pairs))
+
+    def _decode_given(self, given_pairs: Iterable[tuple[str, Given]]) -> Request:
+        given: dict[str, list[Given]] = {}
+        for name, each in given_pairs:
+            given.setdefault(name, []).append(each)
+        problems = [Problem(name[:200], "") for name in given if name not in self.rows.known]
+        columns: Columns = {}
+        for rule in cast("tuple[Argument, ...]", self.rules):
+            try:
+                if rule.name in given:
+                    columns[rule.name] = rule.array([rule.of_given(given[rule.name])])
+                elif rule.field.required:
+                    problems.append(Problem(rule.name, self.rows.missing(rule)))
+                else:
+                    columns[rule.name] = rule.array([LEFT_OUT])
+            except ValueError as error:
+                problems.append(problem(rule.name, error))
+        if problems:
+            raise self._told(problems, given)
+        return self._with_files(columns, 1, True)
+
+    def _decode_texts(self, given_pairs: Iterable[tuple[str, str]]) -> Request:
         given: dict[str, str] = {}
         problems: list[Problem] = []
         for name, given_text in given_pairs:
@@ -147,10 +221,30 @@ class Codec:
             raise self._told(problems, given)
         return Request(columns, 1, True)
 
-    def _told(self, problems: list[Problem], given: dict[str, str]) -> BadInput:
+    def _told(self, problems: list[Problem], given: Mapping[str, Any]) -> BadInput:
         free = [name for name in self.rows.names if name not in given] or self.rows.names
         first = problems[:MAX_PROBLEMS]
         return refused([each if each.message else Problem(each.at, self.rows.unknown(each.at, free)) for each in first])
+
+
+def rule_of(field: Field, hint: Any = Any) -> Rule:
+    """How values of the field are read. Raises `MissingExtra` where that needs a library that is not there."""
+    if not field.boxed:
+        return Rule(field)
+    match field.type:
+        case FieldType.DATE | FieldType.DATETIME | FieldType.TIME:
+            return Moment(field)
+        case FieldType.IMAGE:
+            return Picture(field)
+        case FieldType.ARRAY:
+            return Matrix(field)
+        case FieldType.FILE:
+            return File(field)
+        case FieldType.TABLE:
+            return Frame(field)
+        case FieldType.OBJECT:
+            return Structure(field, hint)
+    return Argument(field)
 
 
 def _column(value: Any, dtype: np.dtype[Any]) -> Array:
@@ -187,7 +281,7 @@ def _quick(fields: Sequence[Field]) -> tuple[type[msgspec.Struct], Callable[[byt
     Its own attribute names are f0, f1, …, as a field may have any name; but for some, which go the thorough way.
     """
     names = [f"f{index}" for index in range(len(fields))]
-    if any(set(field.name) & UNQUICK for field in fields):
+    if any(field.boxed or set(field.name) & UNQUICK for field in fields):
         return msgspec.Struct, _doubt
     struct: Any = msgspec.defstruct(
         "Row",

@@ -14,7 +14,7 @@ import numpy as np
 
 from flaskship.predict.cells import Cells
 from flaskship.predict.rules import NUMBER, Rule
-from flaskship.schema import Array, FieldType
+from flaskship.schema import TABULAR, Array, FieldType
 
 Faults: TypeAlias = list[tuple[int, str]]
 Read: TypeAlias = tuple[Array, Faults]
@@ -24,7 +24,7 @@ REMEMBERED = 4096  # distinct texts whose value is kept
 
 def from_cells(cells: Cells, index: int, rule: Rule, *, decimal: str, decode: Callable[[bytes], str]) -> Read:
     """A column of plain text cells."""
-    if rule.field.type is FieldType.TEXT or rule.field.shape:
+    if rule.field.boxed or rule.field.type is FieldType.TEXT or rule.field.shape:
         return from_texts([decode(cell) for cell in cells.bytes_of(index)], rule, decimal=decimal)
     found = cells.decimals(index)
     if rule.field.type is FieldType.NUMBER:
@@ -74,7 +74,9 @@ def from_values(values: Sequence[Any], read: Callable[[Any], Any], rule: Rule) -
             found.append(read(value))
         except ValueError as error:
             faults.append((row, str(error)))
-            found.append(_FILLER[rule.field.type] if not rule.field.shape else None)
+            found.append(_FILLER.get(rule.field.type) if not rule.field.shape else None)
+    if rule.field.boxed:
+        return rule.array(found), faults
     if rule.field.shape:
         return _nested(found, faults, rule)
     return np.array(found, dtype=rule.dtype), faults
@@ -101,7 +103,7 @@ def _nested(found: list[Any], faults: Faults, rule: Rule) -> Read:
 def from_array(values: Array, rule: Rule) -> Read:
     """A column of typed values, as Parquet or a tensor has it: shape (rows,), or (rows, *field.shape)."""
     kind = rule.field.type
-    if kind is FieldType.TEXT or values.dtype.kind not in "iufb" or rule.field.shape:
+    if rule.field.boxed or kind is FieldType.TEXT or values.dtype.kind not in "iufb" or rule.field.shape:
         return from_values(values.tolist(), of_value(rule), rule)
     with np.errstate(invalid="ignore"):
         column = values.astype(rule.dtype)
@@ -129,6 +131,8 @@ _QUICK: dict[FieldType, frozenset[type]] = {
 
 def from_json(values: Sequence[Any], rule: Rule) -> Read:
     """A column of values as JSON has them, strictly: no text for a number."""
+    if rule.field.boxed:
+        return from_values(values, rule.of_json, rule)
     kinds = set(map(type, values)) - ({type(None)} if rule.field.nullable else set())
     if rule.field.shape or not kinds <= _QUICK[rule.field.type]:
         return from_values(values, rule.of_json, rule)
@@ -172,6 +176,7 @@ def of_cell(rule: Rule, decimal: str) -> Callable[[str], Any]:
     missing = MISSING - set(map(str, field.choices)) if field.nullable else frozenset[str]()
     comma = decimal == "," and field.type in (FieldType.NUMBER, FieldType.INTEGER) and not field.shape
     memory: dict[str, Any] = {}
+    remembered = REMEMBERED if field.type in TABULAR else 0  # no two rows share a list
 
     def read(text: str) -> Any:
         value = memory.get(text, memory)
@@ -180,7 +185,7 @@ def of_cell(rule: Rule, decimal: str) -> Callable[[str], Any]:
                 value = None
             else:
                 value = rule.of_text(text.replace(",", ".", 1) if comma and "." not in text else text)
-            if len(memory) < REMEMBERED:
+            if len(memory) < remembered:
                 memory[text] = value
         return value
 
@@ -193,6 +198,8 @@ def of_value(rule: Rule) -> Callable[[Any], Any]:
     Bytes are text, as some writers of Parquet have it; a decimal number is read by its digits.
     """
     kind = rule.field.type
+    if kind not in TABULAR:
+        return rule.of_value
 
     def read(value: Any) -> Any:
         if value is None or value != value or value == "":

@@ -197,7 +197,7 @@ class Quoted:
     def read(self, index: int, rule: Rule) -> Read:
         column = self._columns[index]
         text = "\n".join([*column, ""])
-        if rule.field.type is FieldType.TEXT or rule.field.shape or text.count("\n") != self.rows:
+        if rule.field.boxed or rule.field.type is FieldType.TEXT or rule.field.shape or text.count("\n") != self.rows:
             return from_texts(column, rule, decimal=self.file.decimal)
         cells = Cells(text.encode(), columns=1, delimiter=b"\n", decimal=self.file.decimal.encode())
         return from_cells(cells, 0, rule, decimal=self.file.decimal, decode=bytes.decode)

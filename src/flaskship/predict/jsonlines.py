@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from flaskship.errors import BadInput, NotJSON
-from flaskship.predict.columns import Faults, Read, from_json
+from flaskship.predict.columns import Faults, Read, from_json, from_values
 from flaskship.predict.delimited import Readable, utf8, whole_lines
 from flaskship.predict.objects import parse
 from flaskship.predict.rules import Rule, described
+from flaskship.schema import LEFT_OUT
 
 ROWS = 8192
 ABSENT = object()
@@ -62,6 +63,8 @@ class Objects:
         if ABSENT not in values:
             return from_json(values, rule)
         absent = [row for row, value in enumerate(values) if value is ABSENT]
+        if not rule.field.required:
+            return from_values(values, lambda value: LEFT_OUT if value is ABSENT else rule.of_json(value), rule)
         known = next((value for value in values if value is not ABSENT and value is not None), None)
         column, faults = from_json([known if value is ABSENT else value for value in values], rule)
         told = dict(faults) | dict.fromkeys(absent, f"Field {name!r} is missing.")

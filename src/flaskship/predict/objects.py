@@ -8,15 +8,19 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from flaskship.errors import MAX_PROBLEMS, NotJSON, Problem
-from flaskship.predict.rules import Rule, described, nearest, refused
-from flaskship.schema import Columns
+from flaskship.predict.rules import Rule, described, nearest, problem, refused
+from flaskship.schema import LEFT_OUT, Columns
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+DOUBT = object()
 DIGITS = 400  # an integer of more is beyond every float
 
 
@@ -28,6 +32,9 @@ class Repeating(dict[str, Any]):
 
 def parse(body: bytes) -> Any:
     """JSON with repeated keys kept in mind and NaN, Infinity and 1e400 as floats. Raises `NotJSON`."""
+    found = _quickly(body)
+    if found is not DOUBT:
+        return found
     if not body.strip():
         raise NotJSON("The body is empty. Send an object with a value for each field.")
     if body.startswith(b"\xef\xbb\xbf"):
@@ -40,6 +47,32 @@ def parse(body: bytes) -> Any:
         raise NotJSON(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
     except RecursionError as error:
         raise NotJSON("The body is nested too deeply.") from error
+
+
+def _quickly(body: bytes) -> Any:
+    """The value, where it is plain and no key is repeated; else `DOUBT`.
+
+    No key is, where all keys and texts that were found explain all quote characters: a repeated one leaves two or more.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return DOUBT
+    quotes = body.count(b'"')
+    if quotes and b"\\u0022" in body:
+        return DOUBT
+    waiting: deque[Any] = deque([[value]])
+    while quotes > 0 and waiting:
+        holder = waiting.popleft()
+        if isinstance(holder, dict):
+            quotes -= sum(2 + key.count('"') for key in holder)
+            holder = holder.values()
+        for each in holder:
+            if isinstance(each, str):
+                quotes -= 2 + each.count('"')
+            elif isinstance(each, list | dict):
+                waiting.append(each)
+    return value if quotes == 0 else DOUBT
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -71,6 +104,11 @@ class Rows:
         self.rules = tuple(rules)
         self.names = [rule.name for rule in rules]
         self.known = frozenset(self.names)
+        required = [index for index, rule in enumerate(rules, 1) if rule.field.required]
+        self.least = max(required, default=0)  # values of a list
+
+    def rule(self, name: str) -> Rule:
+        return self.rules[self.names.index(name)]
 
     def columns(self, rows: Sequence[Any], places: Sequence[str] | None = None, at: str = "$") -> Columns:
         """The columns of `rows`; row i stands at `places[i]`, else at `at[i]`. Raises `BadInput` with all problems."""
@@ -110,23 +148,26 @@ class Rows:
             problems.append(Problem(place(at, name), self.unknown(name, free or self.names)))
         for rule, values in zip(self.rules, found, strict=True):
             if rule.name not in row:
-                problems.append(Problem(place(at, rule.name), self.missing(rule)))
+                if rule.field.required:
+                    problems.append(Problem(place(at, rule.name), self.missing(rule)))
+                values.append(LEFT_OUT)
                 continue
             try:
                 values.append(rule.of_json(row[rule.name]))
             except ValueError as error:
-                problems.append(Problem(place(at, rule.name), str(error)))
+                problems.append(problem(place(at, rule.name), error))
 
     def _list(self, row: Sequence[Any], at: str, found: list[list[Any]], problems: list[Problem]) -> None:
-        if len(row) != len(self.rules):
+        if not self.least <= len(row) <= len(self.rules):
             order = ", ".join(self.names[:12]) + (", …" if len(self.names) > 12 else "")
-            problems.append(Problem(at, f"The row has {len(row)} values, the model takes {len(self.rules)}: {order}."))
+            most = str(len(self.rules)) if self.least == len(self.rules) else f"{self.least} to {len(self.rules)}"
+            problems.append(Problem(at, f"The row has {len(row)} values, the model takes {most}: {order}."))
             return
         for index, (rule, values) in enumerate(zip(self.rules, found, strict=True)):
             try:
-                values.append(rule.of_json(row[index]))
+                values.append(rule.of_json(row[index]) if index < len(row) else LEFT_OUT)
             except ValueError as error:
-                problems.append(Problem(f"{at}[{index}]", str(error)))
+                problems.append(problem(f"{at}[{index}]", error))
 
     def unknown(self, name: str, among: Sequence[str]) -> str:
         """The sentence on a name that is no field's."""

@@ -16,10 +16,10 @@ import numpy as np
 
 from flaskship import skew
 from flaskship.artifact.model import Model
-from flaskship.errors import FlaskshipError, PredictionFailed
+from flaskship.errors import BadInput, FlaskshipError, PredictionFailed, Problem
 from flaskship.predict.batcher import Batcher, Observe
-from flaskship.predict.rules import shortened
-from flaskship.schema import Answer, Array, Columns, Field, FieldType, Scalar
+from flaskship.predict.rules import refused, shortened
+from flaskship.schema import Answer, AnswerType, Array, Columns, Field, FieldType, Scalar, Task
 
 BATCH = 256  # rows
 PART = 16_384  # rows of one large request that go through a slow model at once
@@ -29,7 +29,8 @@ ROWS_SHOWN = 3
 class Predictor:
     """Answers columns, with one thread or many. Raises `BadInput`, `PredictionFailed`, `Overloaded`.
 
-    `fast` chooses the way: directly, or through the batcher with `max_batch` (0: 256), `max_queue` and `timeout`.
+    `fast` chooses the way: directly, or through the batcher with `max_batch` (0: 256), `max_queue` and `timeout`. Of a
+    function `max_batch` is the most rows that one call of it takes; what it refuses in an answer's place is raised.
     `observe(rows, requests, seconds)` is called after each call of the model.
     """
 
@@ -48,7 +49,8 @@ class Predictor:
         self.observe = observe
         self._predict = model.predict
         batch = max_batch or BATCH
-        flat = not any(field.shape for field in self.signature.inputs)
+        called = self.signature.task is Task.FUNCTION
+        flat = not called and not any(field.shape for field in self.signature.inputs)
         self.batcher = (
             None
             if fast
@@ -58,10 +60,13 @@ class Predictor:
                 max_alone=PART if flat else batch,
                 max_queue=max_queue,
                 timeout=timeout,
+                again=not called,
                 observe=observe,
             )
         )
-        self._answer = self.batcher or (self._call if observe is None else self._observed)
+        self._way = self.batcher or (self._call if observe is None else self._observed)
+        self._answer = self._of_function if called else self._way
+        self._streams = self.signature.answers is AnswerType.STREAM
         self._first = self.signature.inputs[0].name
         splits = {field.name: np.array(field.splits) for field in self.signature.inputs if field.splits}
         self._far = skew.limits(splits or model.thresholds)  # a compiled model knows them by its signature only
@@ -70,6 +75,19 @@ class Predictor:
 
     def __call__(self, columns: Columns) -> Answer:
         return self._answer(columns)
+
+    def _of_function(self, columns: Columns) -> Answer:
+        """Raises `BadInput` where the function has that in an answer's place; of several rows, naming each."""
+        rows = len(columns[self._first])
+        if self._streams and rows != 1:
+            raise BadInput(f"The function answers as a stream, one row at a time. Send one row, not {rows}.")
+        answer = self._way(columns)
+        wrong = [(row, value) for row, value in enumerate(answer.values[0]) if isinstance(value, BadInput)]
+        if wrong and rows == 1:
+            raise wrong[0][1]
+        if wrong:
+            raise refused([each for row, value in wrong for each in _at(row, value)])
+        return answer
 
     def _call(self, columns: Columns) -> Answer:
         try:
@@ -90,7 +108,10 @@ class Predictor:
         return answer
 
     def warnings(self, columns: Columns) -> list[str]:
-        """A sentence for each field with a value outside its range or its choices, or far from a tree's splits."""
+        """A sentence for each field with a value outside its range or its choices, or far from a tree's splits.
+
+        Of functions there is none: their limits are hard, and held before.
+        """
         if len(columns[self._first]) == 1 and self._usual(columns):
             return []
         found = [_outside(field, columns[field.name]) for field in self.signature.inputs if _ranged(field)]
@@ -110,13 +131,20 @@ class Predictor:
         return True
 
 
+def _at(row: int, error: BadInput) -> list[Problem]:
+    """What a function found wrong with one row of several."""
+    if not error.problems:
+        return [Problem(f"$[{row}]", error.detail)]
+    return [Problem(f"$[{row}]{each.at.removeprefix('$')}", each.message) for each in error.problems]
+
+
 def _ranged(field: Field) -> bool:
-    numeric = field.type in (FieldType.NUMBER, FieldType.INTEGER) and not field.shape
+    numeric = field.type in (FieldType.NUMBER, FieldType.INTEGER) and not field.shape and not field.boxed
     return numeric and (field.low is not None or field.high is not None)
 
 
 def _soft(field: Field) -> bool:
-    return bool(field.choices) and not field.closed and not field.shape
+    return bool(field.choices) and not field.closed and not field.shape and not field.boxed
 
 
 def _ranges(fields: Iterable[Field], far: skew.Limits) -> Iterable[tuple[str, float, float]]:

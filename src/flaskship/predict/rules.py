@@ -45,8 +45,8 @@ class Rule:
         self.dtype = field.array_dtype
         self.lowest, self.highest = bounds(field)
         self.allowed = frozenset(field.choices) if field.closed else None
-        self._json = _JSON[field.type]
-        self._text = _TEXT[field.type]
+        self._json: Callable[[Rule, Any], Any] = _JSON.get(field.type, _none)
+        self._text: Callable[[Rule, Any], Any] = _TEXT.get(field.type, _none)
 
     def of_json(self, value: Any) -> Any:
         """`value` of parsed JSON as this field's; None for null. Raises `ValueError` with a sentence."""
@@ -70,6 +70,10 @@ class Rule:
             if self.field.type is not FieldType.TEXT:
                 raise ValueError(f"{self.name!r} is empty: it takes {self.noun}.")
         return self._checked(self._text(self, text))
+
+    def of_value(self, value: Any) -> Any:
+        """A cell of a typed table, such as Parquet or Excel. Raises `ValueError` with a sentence."""
+        return self.of_json(value)
 
     def array(self, values: Sequence[Any]) -> Array:
         """The column of values that `of_json` or `of_text` gave. Raises `ValueError` where shapes differ by row."""
@@ -132,7 +136,7 @@ def bounds(field: Field) -> tuple[float | None, float | None]:
         whole = np.iinfo(field.dtype)
         return max(int(whole.min), -(2**63)), min(int(whole.max), 2**63 - 1)
     if field.type is FieldType.INTEGER:
-        return -(2**63), 2**63 - 1
+        return (None, None) if field.boxed else (-(2**63), 2**63 - 1)
     if field.dtype in ("float16", "float32"):
         most = float(np.finfo(np.float16 if field.dtype == "float16" else np.float32).max)
         return -most, most
@@ -142,6 +146,10 @@ def bounds(field: Field) -> tuple[float | None, float | None]:
 def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """Whether one row's `shape` is as `wanted`, where -1 is any size."""
     return len(shape) == len(wanted) and all(size in (-1, has) for has, size in zip(shape, wanted, strict=True))
+
+
+def _none(rule: Rule, value: Any) -> Any:
+    raise TypeError(f"{rule.name!r} is {rule.field.type}, which is read by a rule of its own.")
 
 
 def _number(rule: Rule, value: Any) -> float:
@@ -260,6 +268,11 @@ def nearest(name: str, names: Iterable[str]) -> str:
     folded = {each.casefold(): each for each in reversed(names)}
     near = get_close_matches(name[:200].casefold(), folded, n=1, cutoff=0.6)
     return f" Did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def problem(at: str, error: ValueError) -> Problem:
+    """A fault of the value at `at`, or of one within it."""
+    return Problem(at + getattr(error, "path", ""), str(error))
 
 
 def refused(problems: Sequence[Problem]) -> BadInput:

@@ -34,7 +34,7 @@ from flaskship.predict.columns import Faults, Read
 from flaskship.predict.delimited import After, Delimited
 from flaskship.predict.jsonlines import JSONLines
 from flaskship.predict.rules import Rule, nearest, refused, shortened
-from flaskship.schema import Answer, Array, Columns, Field, FieldType, Signature
+from flaskship.schema import LEFT_OUT, Answer, Array, Columns, Field, FieldType, Signature
 
 Source: TypeAlias = Path | bytes | IO[bytes]
 OnError: TypeAlias = Literal["refuse", "null"]
@@ -126,6 +126,7 @@ class Table:
         self.on_error = on_error
         self.problems = 0  # with on_error="null", those met so far
         self.close = close
+        _refuse_contents(reader.format, codec)
         self._places = _places(reader.header, codec)
 
     def __enter__(self) -> Self:
@@ -158,6 +159,9 @@ class Table:
         bad = {row for row, _ in block.faults}
         problems = [(row, Problem(f"row {first + row}", text)) for row, text in block.faults]
         for rule, index in self._places:
+            if index is None:
+                columns[rule.name] = rule.array([LEFT_OUT] * block.rows)
+                continue
             columns[rule.name], faults = block.read(index, rule)
             for row, text in faults:
                 if row not in bad:
@@ -273,19 +277,30 @@ def _reader(stream: IO[bytes], name: str, format: str, known: tuple[str, ...]) -
     return reader
 
 
-def _places(header: list[str], codec: Codec) -> list[tuple[Rule, int]]:
-    """Where each field's column is. Raises `BadInput` naming those that are missing or there twice."""
+def _refuse_contents(format: str, codec: Codec) -> None:
+    """Raises `BadInput` where a field of the function fits in no cell."""
+    codec.refuse_files()
+    for field in codec.signature.inputs:
+        if field.type is FieldType.TABLE and format != "jsonl":
+            raise BadInput(f"{field.name!r} takes a table, which no cell of a {format} file can hold. Send JSON Lines.")
+
+
+def _places(header: list[str], codec: Codec) -> list[tuple[Rule, int | None]]:
+    """Where each field's column is, None where it may be left out and is.
+
+    Raises `BadInput` naming those that are missing or there twice.
+    """
     problems = []
     counts = Counter(header)
     for rule in codec.rules:
         times = counts[rule.name]
         if times > 1:
             problems.append(Problem("header", f"There are {times} columns {rule.name!r}. Keep one."))
-        elif not times:
+        elif not times and rule.field.required:
             free = [name for name in header if name not in codec.rows.known]
             hint = nearest(rule.name, free) or f" There are {', '.join(map(shortened, header[:12]))}."
             problems.append(Problem("header", f"Column {rule.name!r} is missing.{hint}"))
     if problems:
         raise refused(problems)
     places = {name: index for index, name in enumerate(header)}
-    return [(rule, places[rule.name]) for rule in codec.rules]
+    return [(rule, places.get(rule.name)) for rule in codec.rules]

@@ -17,7 +17,7 @@ from flaskship.errors import UnsupportedContent
 from flaskship.predict.answers import label, plain
 from flaskship.predict.delimited import Delimited
 from flaskship.predict.table import Chunk, Table
-from flaskship.schema import Answer, Array, Signature
+from flaskship.schema import Answer, AnswerType, Array, Signature
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -50,13 +50,15 @@ def writer(format: str, table: Table) -> Writer:
 
 
 def names(signature: Signature, header: Iterable[str] = ()) -> list[str]:
-    """The columns of an answer, none of them as one of `header`."""
+    """The columns of an answer that is `flat`, none of them as one of `header`."""
     taken = set(header)
     outputs = [f"prediction_{output.name}" for output in signature.outputs] if signature.named else ["prediction"]
     if signature.probabilities:
         outputs += [f"probability_{label(each)}" for each in signature.classes]
     if signature.score:
         outputs.append("score")
+    if signature.answers is AnswerType.LABELS:
+        outputs.append("probabilities")
     return [next(name for name in _variants(output) if name not in taken) for output in outputs]
 
 
@@ -69,7 +71,7 @@ def _variants(name: str) -> Iterator[str]:
 
 
 def arrays(answer: Answer) -> list[Array]:
-    """The columns of an answer, in the order of `names`."""
+    """The columns of an answer that is `flat`, in the order of `names`."""
     found = [*answer.values]
     if answer.probabilities is not None:
         found += list(answer.probabilities.T)
@@ -95,7 +97,8 @@ class CSV:
         return self._own + self._delimiter.encode() + added + self._newline
 
     def rows(self, chunk: Chunk, answer: Answer) -> bytes:
-        columns = [texts(values, self._delimiter, self._decimal) for values in arrays(answer)]
+        flat = self._table.codec.flat(answer)
+        columns = [texts(values, self._delimiter, self._decimal) for values in arrays(flat)]
         lines = chunk.block.lines()
         if lines is None:
             own = [_cells(chunk.block.texts(index), self._delimiter) for index in range(len(self._table.header))]
@@ -157,10 +160,11 @@ class Parquet:
 def columns_of(table: Table, chunk: Chunk, answer: Answer) -> dict[str, Any]:
     """Every column: fields as they were read, further ones as they stand, then the answer's."""
     found: dict[str, Any] = {}
+    codec = table.codec
     for index, name in enumerate(table.header):
-        known = chunk.columns.get(name)
+        known = None if codec.boxed else chunk.columns.get(name)
         found[name] = chunk.block.texts(index) if known is None else chunk.spread(known)
-    return found | dict(zip(names(table.codec.signature, table.header), arrays(answer), strict=True))
+    return found | dict(zip(names(codec.signature, table.header), arrays(codec.flat(answer)), strict=True))
 
 
 def texts(values: Array, delimiter: str, decimal: str = ".") -> list[bytes]:

@@ -1,0 +1,56 @@
+"""Pictures in and out, with Pillow. Imported only where a function takes or answers one."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+REFUSED = frozenset({"EPS"})  # Pillow reads it by starting Ghostscript
+SAVED = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})  # modes that PNG has
+OTHERS = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA", "F": "L"}  # and what the others become, else RGB
+
+
+def read(content: bytes | memoryview, name: str) -> Image.Image:
+    """A picture, wholly decoded, its first frame, turned as its EXIF says. Raises `ValueError` with a sentence."""
+    try:
+        picture = Image.open(io.BytesIO(content), formats=[each for each in _formats() if each not in REFUSED])
+        width, height = picture.size
+        if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
+            raise _too_large(name, f"has {width} × {height} pixels")
+        picture.load()
+        turned = ImageOps.exif_transpose(picture)
+    except UnidentifiedImageError as error:
+        what = "is empty" if not len(content) else "is none that can be read"
+        raise ValueError(f"{name!r} takes a picture, such as PNG, JPEG, WebP or GIF. The file {what}.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name, "is too large a picture") from error
+    except Refused:
+        raise
+    except Exception as error:  # each of some fifty decoders raises what it likes on damaged content
+        said = str(error).rstrip(".")
+        raise ValueError(f"{name!r} is a picture that is damaged or cut off: {said}.") from error
+    turned.format = picture.format
+    return turned
+
+
+class Refused(ValueError):
+    """A sentence of ours, not a decoder's."""
+
+
+def _too_large(name: str, what: str) -> Refused:
+    return Refused(f"{name!r} {what}: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read. Send it smaller.")
+
+
+def _formats() -> list[str]:
+    Image.init()  # all of Pillow's own, once; those of plugins are there when they are imported
+    return Image.ID
+
+
+def content(picture: Image.Image, format: str = "PNG") -> bytes:
+    """The picture as a file."""
+    if picture.mode not in SAVED:
+        picture = picture.convert(OTHERS.get(picture.mode, "RGB"))
+    written = io.BytesIO()
+    picture.save(written, format)
+    return written.getvalue()

@@ -1,0 +1,188 @@
+"""Arguments that are lists, dictionaries, dataclasses and the like: what msgspec makes of JSON by their type hint.
+
+Structure(Field(name="items", type=OBJECT, …), list[Item]).of_json([{"price": "1"}])
+    Inside: 'items[0].price' takes a number, not text.        path: "[0].price"
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from flaskship.predict.arguments import Argument, Inside, figure
+from flaskship.predict.rules import described, nearest
+from flaskship.predict.uploads import Given, Upload
+from flaskship.schema import Field
+
+SAID = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
+STEP = re.compile(r"\[([0-9]+)\]|\[?\.+\]?([^.\[\]]*)")
+MISSING = re.compile(r"Object missing required field `(.*)`")
+TYPES = re.compile(r"Expected `(.*)`, got `(.*)`")
+LENGTH = re.compile(r"Expected `(\w+)` of (?:at least )?length (?:(>=|<=|==) )?([0-9]+)(?:, got .*)?")
+BOUND = re.compile(r"Expected `\w+` (>=|>|<=|<) (.+)")
+OTHERS = (
+    (re.compile(r"Expected `\w+` that's a multiple of (.*)"), "must be a multiple of {}"),
+    (re.compile(r"Expected `\w+` matching regex '(.*)'"), "must match '{}'"),
+    (re.compile(r"Invalid enum value (.*)"), "is {}, none of its choices"),
+    (re.compile(r"Invalid RFC3339 encoded datetime"), "takes a date and time, such as 2026-01-31T12:30:00"),
+    (re.compile(r"Invalid RFC3339 encoded date"), "takes a date, such as 2026-01-31"),
+    (re.compile(r"Invalid RFC3339 encoded time"), "takes a time, such as 12:30:00"),
+    (re.compile(r"Invalid base64 encoded string"), "takes base64"),
+    (re.compile(r"Invalid (?:ISO8601 )?(\w+)(?: string)?"), "takes a {}"),
+)
+WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+    "bytes": "base64",
+    "datetime": "a date and time",
+    "date": "a date",
+    "time": "a time",
+    "uuid": "a UUID",
+}
+LIMITS = {">=": "at least ", ">": "more than ", "<=": "at most ", "<": "less than ", "==": ""}
+COLLECTIONS = (
+    msgspec.inspect.ListType,
+    msgspec.inspect.SetType,
+    msgspec.inspect.FrozenSetType,
+    msgspec.inspect.VarTupleType,
+    msgspec.inspect.CollectionType,
+)
+
+
+class Structure(Argument):
+    """An OBJECT; `hint` is what the function names, `Any` where it is not known."""
+
+    def __init__(self, field: Field, hint: Any) -> None:
+        super().__init__(field)
+        self._hint = hint
+        self._kind = msgspec.inspect.type_info(hint)
+        if isinstance(bare(self._kind), msgspec.inspect.CustomType):  # whose own library converts, in the model
+            self._hint, self._kind = Any, msgspec.inspect.AnyType()
+        self._many = isinstance(bare(self._kind), COLLECTIONS)
+
+    def parsed(self, value: Any, *, strict: bool = True) -> Any:
+        check(value, self._kind, self.name, len(self.name))
+        try:
+            return msgspec.convert(value, self._hint, strict=strict)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise told(str(error), self.name, value) from error
+
+    def spelled(self, text: str) -> Any:
+        """JSON, or where it is none a text that the hint takes; of a list, one value."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = text
+        if self._many and not isinstance(value, list):
+            return self.several([text])
+        if isinstance(value, str) and text[:1] in "[{":
+            raise ValueError(f"{self.name!r} takes {self.noun}, and its text is no valid JSON.")
+        return self.parsed(value, strict=not isinstance(value, str))
+
+    def sent(self, upload: Upload) -> Any:
+        return self.spelled(upload.text())
+
+    def several(self, given: Sequence[Given]) -> Any:
+        """`tag=a&tag=b`"""
+        if not self._many:
+            return super().several(given)
+        return self.parsed([each if isinstance(each, str) else each.text() for each in given], strict=False)
+
+    def of_value(self, value: Any) -> Any:
+        """A cell of a typed table: JSON as text, or what it is already."""
+        return self.of_text(value or "") if value is None or isinstance(value, str) else self.of_json(value)
+
+    @property
+    def noun(self) -> str:
+        kind = self.field.schema.get("type")
+        return f"{WORDS[kind]} as JSON" if kind in ("array", "object") else super().noun
+
+
+def bare(kind: Any) -> Any:
+    """A type without what only describes it, and without `| None`."""
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return bare(kind.type)
+    if isinstance(kind, msgspec.inspect.UnionType):
+        others = [each for each in kind.types if not isinstance(each, msgspec.inspect.NoneType)]
+        return bare(others[0]) if len(others) == 1 else kind
+    return kind
+
+
+def check(value: Any, kind: Any, path: str, start: int) -> None:
+    """Raises `Inside` for a member that is repeated or that no dataclass has: msgspec passes over both."""
+    kind = bare(kind)
+    if isinstance(value, list):
+        inner, several = getattr(kind, "item_type", None), getattr(kind, "item_types", ())
+        for index, each in enumerate(value):
+            if isinstance(each, dict | list):
+                check(each, several[index] if index < len(several) else inner, f"{path}[{index}]", start)
+    elif isinstance(value, dict):
+        fields = getattr(kind, "fields", None)
+        known = None if fields is None else {each.encode_name: each.type for each in fields}
+        _members(value, known, path, start)
+        for name, each in value.items():
+            if isinstance(each, dict | list):
+                inner = known[name] if known is not None else getattr(kind, "value_type", None)
+                check(each, inner, f"{path}.{name}", start)
+
+
+def _members(value: dict[str, Any], known: Mapping[str, Any] | None, path: str, start: int) -> None:
+    for name in getattr(value, "repeated", ()):
+        at = f"{path}.{name[:200]}"
+        raise Inside(f"{at!r} is given more than once. Give it once.", at[start:])
+    if known is None:
+        return
+    for name in value:
+        if name not in known:
+            free = [other for other in known if other not in value] or list(known)
+            hint = nearest(name, free) or f" It has {', '.join(list(known)[:12])}."
+            at = f"{path}.{name[:200]}"
+            raise Inside(f"No {name[:200]!r} in {path!r}.{hint}", at[start:])
+
+
+def told(message: str, name: str, value: Any) -> Inside:
+    """A message of msgspec's as a sentence of ours, and where it is."""
+    found = SAID.fullmatch(message)
+    what, path = (found["what"], found["path"] or "") if found else (message, "")
+    if missing := MISSING.fullmatch(what):
+        path = f"{path}.{missing[1]}"
+        return Inside(f"{name + path!r} is missing.", path)
+    return Inside(f"{name + path!r} {_sentence(what, _at(value, path))}.", path)
+
+
+def _sentence(what: str, value: Any) -> str:
+    if found := TYPES.fullmatch(what):
+        wanted = " or ".join(WORDS.get(each, each) for each in found[1].split(" | "))
+        return f"takes {wanted}, not {WORDS.get(found[2], found[2]) if value is ABSENT else described(value)}"
+    if found := LENGTH.fullmatch(what):
+        unit = {"str": "character", "array": "value", "object": "member"}.get(found[1], "byte")
+        has = f", not {len(value)}" if value is not ABSENT and hasattr(value, "__len__") else ""
+        return f"must have {LIMITS[found[2] or '==']}{found[3]} {unit}{'' if found[3] == '1' else 's'}{has}"
+    shown = "" if value is ABSENT else f", not {described(value)}"
+    if found := BOUND.fullmatch(what):
+        return f"must be {LIMITS[found[1]]}{figure(float(found[2]))}{shown}"
+    for pattern, words in OTHERS:
+        if found := pattern.fullmatch(what):
+            return f"{words.format(*found.groups())}{'' if words.startswith('is ') else shown}"
+    return f"is wrong: {what}"
+
+
+ABSENT = object()
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path of msgspec's; `ABSENT` where that does not tell, as of a dictionary's values."""
+    for step in STEP.finditer(path):
+        try:
+            value = value[int(step[1])] if step[1] else value[step[2]]
+        except (LookupError, TypeError, ValueError):
+            return ABSENT
+    return value
