@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from flaskship.predict.answers import label
 from flaskship.schema import Task
+from flaskship.web.drawing import Drawing
 from flaskship.web.form import text
 from flaskship.web.subject import Subject
 
+LINE, CELL = 60, 200  # characters of a text that is shown large, and of one in a cell
+ROWS, COLUMNS = 100, 30  # of a table
+LONGEST = 50_000  # characters of JSON
+PICTURE = re.compile(r"data:image/[a-z+.-]+;base64,", re.ASCII)
 IN_ORDER = 6  # classes up to which bars keep their places
 OUTLIER, INLIER = "Outlier", "Inlier"
 
@@ -39,6 +47,12 @@ class Place(NamedTuple):
     sentence: str
 
 
+class Table(NamedTuple):
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    more: int  # rows that are not shown
+
+
 class Shown(NamedTuple):
     caption: str
     large: str = ""
@@ -47,14 +61,21 @@ class Shown(NamedTuple):
     rows: tuple[tuple[str, str], ...] = ()
     place: Place | None = None
     warnings: tuple[str, ...] = ()
+    text: str = ""  # of several lines
+    table: Table | None = None
+    pictures: tuple[str, ...] = ()  # data URLs
+    drawing: Drawing | None = None
+    json: str = ""
 
 
-def shown(answer: Mapping[str, Any] | None, subject: Subject) -> Shown | None:
+def shown(answer: Mapping[str, Any] | None, subject: Subject, drawing: Drawing | None = None) -> Shown | None:
     """`{"prediction": 0, "probabilities": {…}}` as a page shows it."""
     if answer is None:
         return None
-    prediction, warnings = answer["prediction"], tuple(answer.get("warnings", ()))
     task = subject.signature.task
+    if task is Task.FUNCTION:
+        return of_function(answer, drawing)
+    prediction, warnings = answer["prediction"], tuple(answer.get("warnings", ()))
     if isinstance(prediction, dict):
         rows = tuple((name, number(value)) for name, value in prediction.items())
         return Shown(caption=f"{len(rows)} values" if len(rows) > 1 else "Value", rows=rows, warnings=warnings)
@@ -69,6 +90,77 @@ def shown(answer: Mapping[str, Any] | None, subject: Subject) -> Shown | None:
     target: Any = subject.card.get("target")
     caption = "Cluster" if task is Task.CLUSTERING else f"Predicted {target['name']}" if target else "Prediction"
     return Shown(caption=caption, large=number(prediction), place=place(prediction, target), warnings=warnings)
+
+
+def of_function(answer: Mapping[str, Any], drawing: Drawing | None) -> Shown:
+    """Whatever a function answered: a value, labels, a table, a picture, what is in a picture; and as JSON."""
+    warnings = tuple(answer.get("warnings", ()))
+    whole = json.dumps(
+        shortened({name: each for name, each in answer.items() if name != "warnings"}), indent=2, ensure_ascii=False
+    )
+    common: dict[str, Any] = {"warnings": warnings, "json": whole[:LONGEST], "drawing": drawing}
+    if "class_names" in answer and "prediction" not in answer:
+        count = len(answer["boxes"])
+        return Shown(caption=f"{count} object{'' if count == 1 else 's'}", table=objects(answer), **common)
+    value = answer.get("prediction")
+    if "probabilities" in answer:
+        return Shown(caption="Most probable", large=number(value), bars=bars(answer, value), **common)
+    return Shown(**{"caption": "Answer", **of_value(value), **common})
+
+
+def of_value(value: Any) -> dict[str, Any]:
+    """The members of `Shown` that suit a value of JSON."""
+    if isinstance(value, str):
+        if PICTURE.match(value):
+            return {"caption": "Picture", "pictures": (value,)}
+        return {"large": value} if 0 < len(value) <= LINE and "\n" not in value else {"text": value or "An empty text."}
+    if isinstance(value, list) and value:
+        if all(isinstance(each, str) and PICTURE.match(each) for each in value):
+            return {"caption": f"{len(value)} pictures", "pictures": tuple(value)}
+        return {"caption": f"{len(value)} {'rows' if isinstance(value[0], dict) else 'values'}", "table": table(value)}
+    if isinstance(value, dict) and value:
+        pictures = tuple(each for each in value.values() if isinstance(each, str) and PICTURE.match(each))
+        rows = tuple((name, brief(each)) for name, each in value.items() if each not in pictures)
+        return {"caption": f"{len(value)} value{'' if len(value) == 1 else 's'}", "rows": rows, "pictures": pictures}
+    return {"large": number(value)}
+
+
+def table(rows: list[Any]) -> Table:
+    """A list as a table: of objects by their members' names, of lists by number, of values in one column."""
+    first = rows[:ROWS]
+    if all(isinstance(each, dict) for each in first):
+        names = list(dict.fromkeys(name for each in first for name in each))[:COLUMNS]
+        cells = [tuple(brief(each.get(name)) for name in names) for each in first]
+        return Table(tuple(names), tuple(cells), len(rows) - len(first))
+    if all(isinstance(each, list) for each in first):
+        width = min(max(map(len, first)), COLUMNS)
+        cells = [tuple(brief(value) for value in [*each, *[""] * width][:width]) for each in first]
+        return Table(tuple(map(str, range(width))), tuple(cells), len(rows) - len(first))
+    return Table(("value",), tuple((brief(each),) for each in first), len(rows) - len(first))
+
+
+def objects(answer: Mapping[str, Any]) -> Table:
+    """What was found in a picture, one a row."""
+    rows = zip(answer["class_names"], answer["scores"], answer["boxes"], strict=True)
+    cells = [(name, number(score), *map(number, box)) for name, score, box in islice(rows, ROWS)]
+    return Table(("class", "score", "x0", "y0", "x1", "y1"), tuple(cells), max(0, len(answer["boxes"]) - ROWS))
+
+
+def brief(value: Any) -> str:
+    """A value in a cell."""
+    shown = number(value)
+    return shown if len(shown) <= CELL else f"{shown[:CELL]}…"
+
+
+def shortened(value: Any) -> Any:
+    """JSON with its long texts, such as pictures, cut."""
+    if isinstance(value, dict):
+        return {name: shortened(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [shortened(each) for each in value]
+    if isinstance(value, str) and len(value) > CELL and PICTURE.match(value):
+        return f"{value[:40]}… ({len(value):,} characters)"
+    return value
 
 
 def bars(answer: Mapping[str, Any], prediction: Any) -> tuple[Bar, ...]:

@@ -1,33 +1,93 @@
-"""Values that a model takes, for forms and documentation; each of them is answered."""
+"""Values that a model takes, for forms and documentation; each of them is answered, where its author's code agrees."""
 
 from __future__ import annotations
 
+import math
+import struct
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
-from flaskship.schema import Field, FieldType, Scalar, Signature
+from flaskship.predict.uploads import data_url
+from flaskship.schema import Field, FieldType, Limits, Scalar, Signature
 
-PLAIN: dict[FieldType, Scalar] = {
+PLAIN: dict[FieldType, Any] = {
     FieldType.NUMBER: 0.0,
     FieldType.INTEGER: 0,
     FieldType.BOOLEAN: False,
     FieldType.TEXT: "text",
+    FieldType.DATE: "2026-01-31",
+    FieldType.DATETIME: "2026-01-31T12:30:00",
+    FieldType.TIME: "12:30:00",
+    FieldType.FILE: "data:text/plain,A%20file%20of%20text.",
+    FieldType.TABLE: [{"a": 1, "b": 2.5}, {"a": 3, "b": 4.5}],
+    FieldType.ARRAY: [[0.0, 0.5], [0.5, 1.0]],
 }
+FORMATS = {"date": "2026-01-31", "date-time": "2026-01-31T12:30:00Z", "time": "12:30:00", "email": "ada@example.org"}
+FORMATS |= {"uuid": "00000000-0000-4000-8000-000000000000", "uri": "https://example.org/", "duration": "PT1H"}
 
 
 def row(signature: Signature) -> dict[str, Any]:
-    """`{"age": 26, "new_user": 1, …}`"""
-    return {field.name: example(field) for field in signature.inputs}
+    """`{"age": 26, "new_user": 1, …}`; what a function can do without is there where its author says what it may be."""
+    said = [each for each in signature.inputs if each.required or each.example is not None or each.default is not None]
+    return {field.name: example(field) for field in said}
 
 
 def example(field: Field) -> Any:
     """The field's example, else its default, its first choice, the middle of its range, or a plain value."""
-    known = (field.example, field.default, *field.choices[:1], _middle(field), PLAIN[field.type])
-    value: Any = next(each for each in known if each is not None)
+    known = (field.example, field.default, *field.choices[:1], _middle(field))
+    value: Any = next((each for each in known if each is not None), None)
+    if value is None:
+        return _plain(field)
     if field.type is FieldType.INTEGER and isinstance(value, float) and not field.choices:
         value = int(value)
+    return value if field.boxed else _shaped(value, field)
+
+
+def _plain(field: Field) -> Any:
+    match field.type:
+        case FieldType.IMAGE:
+            return data_url(picture(2, 2), "image/png")
+        case FieldType.OBJECT:
+            return of_schema(field.schema)
+        case FieldType.TEXT:
+            return _text(field.limits)
+        case FieldType.NUMBER | FieldType.INTEGER:
+            value = number(field.limits, whole=field.type is FieldType.INTEGER)
+            return value if field.boxed else _shaped(value, field)
+        case FieldType.ARRAY if field.shape:
+            return _shaped(0.0, field)
+    return _shaped(PLAIN[field.type], field) if not field.boxed else PLAIN[field.type]
+
+
+def _shaped(value: Any, field: Field) -> Any:
     for size in reversed(field.shape):
         value = [value] * (size if size >= 0 else 1)
     return value
+
+
+def _text(limits: Limits) -> str:
+    least, most = limits.min_length or 0, limits.max_length
+    return ("text" * (least // 4 + 1))[: most if most is not None else max(4, least)]
+
+
+def number(limits: Limits, *, whole: bool) -> float | int:
+    """One that is within the limits: 0 where it may be, else one near it."""
+    step = limits.multiple_of or (1 if whole else 0)
+    low = limits.ge if limits.ge is not None else limits.gt
+    high = limits.le if limits.le is not None else limits.lt
+    if low is not None and (low > 0 or limits.gt == 0):
+        between = high if high is not None else low + 2 * (step or 1)
+        value: float = low if limits.gt is None else (low + between) / 2
+        value = math.floor(value / step) * step if step else value
+        value += step if step and (value < low or (limits.gt is not None and value <= low)) else 0
+    elif high is not None and (high < 0 or limits.lt == 0):
+        below = low if low is not None else high - 2 * (step or 1)
+        value = high if limits.lt is None else (high + below) / 2
+        value = math.floor(value / step) * step if step else value
+    else:
+        value = 0.0
+    return int(value) if whole else float(value)
 
 
 def _middle(field: Field) -> Scalar:
@@ -35,3 +95,63 @@ def _middle(field: Field) -> Scalar:
         return None
     middle = (field.low + field.high) / 2
     return float(round(middle)) if field.low <= round(middle) <= field.high else middle
+
+
+def of_schema(schema: Mapping[str, Any]) -> Any:
+    """A value that a JSON Schema allows, of those that msgspec and pydantic write; it has no references."""
+    for key in ("examples", "enum", "anyOf", "oneOf"):
+        if schema.get(key):
+            first = schema[key][0]
+            return of_schema(first) if key.endswith("Of") else first
+    for key in ("default", "const"):
+        if key in schema:
+            return schema[key]
+    kind = schema.get("type", "object" if "properties" in schema else "")
+    match kind[0] if isinstance(kind, list) else kind:
+        case "object":
+            needed = schema.get("required", [])
+            return {name: of_schema(each) for name, each in schema.get("properties", {}).items() if name in needed}
+        case "array":
+            given = [of_schema(each) for each in schema.get("prefixItems", ())]
+            items = schema.get("items") or {}
+            wanted = schema.get("minItems", 0 if given else 1)
+            return [*given, *[of_schema(items)] * (wanted - len(given))]
+        case "string":
+            limits = Limits(min_length=schema.get("minLength"), max_length=schema.get("maxLength"))
+            return FORMATS.get(schema.get("format", ""), _text(limits))
+        case "integer" | "number" as named:
+            return number(_limits(schema), whole=named == "integer")
+        case "boolean":
+            return False
+        case "null":
+            return None
+    return "text"
+
+
+def _limits(schema: Mapping[str, Any]) -> Limits:
+    return Limits(
+        ge=schema.get("minimum"),
+        gt=schema.get("exclusiveMinimum"),
+        le=schema.get("maximum"),
+        lt=schema.get("exclusiveMaximum"),
+        multiple_of=schema.get("multipleOf"),
+    )
+
+
+def picture(width: int, height: int) -> bytes:
+    """A PNG: a light field with a dark square and a round spot in it. https://www.w3.org/TR/png-3/"""
+    rows = []
+    for y in range(height):
+        row = bytearray(b"\x00")  # of filter type 0
+        for x in range(width):
+            square = width // 8 <= x < width // 2 and height // 8 <= y < height // 2
+            spot = (x - 0.7 * width) ** 2 + (y - 0.65 * height) ** 2 < (0.2 * min(width, height)) ** 2
+            row += b"\x1f\x4e\x79" if square else b"\xd9\x5f\x02" if spot else b"\xee\xf2\xf5"
+        rows.append(bytes(row))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

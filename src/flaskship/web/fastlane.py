@@ -27,7 +27,7 @@ SIGNALS = (
 
 
 class FastLane:
-    """`lanes` are the paths of /predict as WSGI has them, and their models."""
+    """`lanes` are the paths of /predict, and functions' own, as WSGI has them, and what answers there at once."""
 
     def __init__(self, app: WSGI, flask: Flask, site: Site, lanes: dict[str, Subject]) -> None:
         self._app = app
@@ -47,8 +47,8 @@ class FastLane:
         try:
             if method == "POST" and environ.get("CONTENT_TYPE") in JSON_TYPES:
                 status, headers, body = reply.json(subject, reply.body(environ, self._limit))
-            elif method == "GET":
-                status, headers, body = reply.query(subject, environ.get("QUERY_STRING", ""))
+            elif method == "GET" and environ.get("QUERY_STRING"):
+                status, headers, body = reply.query(subject, environ["QUERY_STRING"])
             else:
                 return self._app(environ, start_response)
         except Exception as error:  # noqa: BLE001  # answered, and logged by `problem` where it is the server's fault

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from flaskship.errors import Problem
+from flaskship.predict.uploads import Given
 from flaskship.schema import Field, FieldType, Scalar, Signature
 from flaskship.web.examples import example
 
 MOST_FIELDS = 300  # of a form; models with more take a row as JSON
 MOST_CHOICES = 200  # of a drop-down list
 LONG = 40  # characters of a text that wants more than a line
+LONG_NAMES = frozenset({"text", "texts", "prompt", "document", "article", "body", "content", "message", "question"})
 STEPS = 200  # of a slider
 ROW = "row"  # the name of the sole entry of a form with too many fields
+MOMENTS = {FieldType.DATE: "date", FieldType.DATETIME: "datetime-local", FieldType.TIME: "time"}
+FILES = {
+    FieldType.IMAGE: "image/*",
+    FieldType.TABLE: ".csv,.tsv,.txt,.jsonl,.ndjson,.json,.parquet,.xlsx,.xls,.ods,text/csv",
+    FieldType.ARRAY: ".npy",
+    FieldType.FILE: "",
+}  # and what a browser offers to choose
 
 
 class Entry:
     """A field as a form shows it.
 
-    `control` is number, switch, select, line, text (several lines) or json. `low`, `high` and `step` are those of the
-    slider beside a number; both ends are None where there is none.
+    `control` is number, switch, select, line, text (several lines), json, file, date, datetime-local or time. `low`,
+    `high` and `step` are those of the slider beside a number; both ends are None where there is none. `attributes` are
+    the control's own: what the browser holds against what is entered. `nothing` is said where it may be left out.
     """
 
     def __init__(self, field: Field, given: str | None = None, problem: str = "", alone: bool = False) -> None:
@@ -31,36 +43,103 @@ class Entry:
         self.help = field.help
         self.seen = "" if field.choices else seen(field)
         self.problem = problem
-        self.nullable = field.nullable
+        self.optional = field.nullable or not field.required
+        self.nothing = "no value" if field.required or field.default is None else "default"
         self.whole = field.type is FieldType.INTEGER
+        self.picture = field.type is FieldType.IMAGE
+        self.schema = schema(field)
         self.choices = choices(field)
-        start: Any = example(field) if field.default is None else field.default
-        self.value = given if given is not None else text(start)
-        self.control = control(field, self.choices, alone or len(text(start)) > LONG)
-        if self.control == "select" and self.value not in self.choices and (self.value or not self.nullable):
+        self.value = given if given is not None else start(field)
+        self.control = control(field, self.choices, alone or long(field, self.value))
+        if self.control == "select" and self.value not in self.choices and (self.value or not self.optional):
             self.choices = [*self.choices, self.value]
         self.known = [text(each) for each in field.choices] if self.control == "line" else []
         self.unusual = bool(given) and not problem and outside(field, given or "")
         self.low, self.high, self.step = slider(field) if self.control == "number" else (None, None, 1.0)
         self.range = (field.low, field.high) if self.control == "number" else (None, None)
+        self.required = needed(field, self.control)
+        self.attributes = attributes(field, self.control)
 
     @property
     def described(self) -> bool:
         return bool(self.help or self.seen)
 
 
+def start(field: Field) -> str:
+    """What a form begins with: the default, else an example; nothing where it may be left out."""
+    if field.type in FILES:
+        return ""
+    if field.default is not None:
+        return text(field.default)
+    return text(example(field)) if field.required else ""
+
+
+def long(field: Field, value: str) -> bool:
+    """Whether a text wants several lines."""
+    most = field.limits.max_length
+    named = field.name.lower().rpartition("_")[2] in LONG_NAMES and (most is None or most > LONG)
+    return named or len(value) > LONG or len(text(field.example or "")) > LONG or (most is not None and most > 5 * LONG)
+
+
+def schema(field: Field) -> str:
+    """The JSON Schema of a value that is written as JSON."""
+    return json.dumps(field.schema, indent=2, ensure_ascii=False) if field.type is FieldType.OBJECT else ""
+
+
+def attributes(field: Field, control: str) -> dict[str, str]:
+    """What the browser checks itself, and what it offers."""
+    limits, found = field.limits, dict[str, Any]()
+    if control == "number":
+        whole = field.type is FieldType.INTEGER
+        low = first(limits.ge, math.floor(limits.gt) + 1 if whole and limits.gt is not None else limits.gt)
+        high = first(limits.le, math.ceil(limits.lt) - 1 if whole and limits.lt is not None else limits.lt)
+        step = limits.multiple_of if limits.multiple_of and not (low or 0) % limits.multiple_of else None
+        found = {"inputmode": "numeric" if whole else "decimal", "step": step or (1 if whole else "any")}
+        found |= {"min": low, "max": high}
+    elif control in ("line", "text"):
+        found = {"minlength": limits.min_length or None, "maxlength": limits.max_length}
+        found["pattern"] = within(limits.pattern) if limits.pattern and control == "line" else None
+    elif control == "file":
+        found = {"accept": FILES[field.type] or None}
+    elif control in ("datetime-local", "time"):
+        found = {"step": 1}  # seconds too
+    return {name: text(value) for name, value in found.items() if value is not None}
+
+
+def needed(field: Field, control: str) -> bool:
+    """Whether the browser asks for a value: not where an empty one is a text, or chosen."""
+    if not field.required or field.nullable or control in ("switch", "select"):
+        return False
+    return field.type is not FieldType.TEXT or bool(field.limits.min_length)
+
+
+def first(*values: float | None) -> float | None:
+    return next((each for each in values if each is not None), None)
+
+
+def within(pattern: str) -> str:
+    """A pattern that is looked for anywhere as one that matches the whole text, as HTML has it."""
+    return f"{'' if pattern.startswith('^') else '.*'}(?:{pattern}){'' if pattern.endswith('$') else '.*'}"
+
+
 def entries(
-    signature: Signature, given: Mapping[str, str] | None = None, problems: Iterable[Problem] = ()
+    signature: Signature, given: Mapping[str, Given] | None = None, problems: Iterable[Problem] = ()
 ) -> list[Entry]:
     """The form's entries; none for a model with more fields than a form can show."""
     if len(signature.inputs) > MOST_FIELDS:
         return []
-    told = {each.at.removeprefix("$."): each.message for each in problems}
+    told = {of_field(each.at): each.message for each in reversed([*problems])}
+    texts = {name: value for name, value in (given or {}).items() if isinstance(value, str)}
     alone = len(signature.inputs) == 1
-    return [Entry(field, (given or {}).get(field.name), told.get(field.name, ""), alone) for field in signature.inputs]
+    return [Entry(field, texts.get(field.name), told.get(field.name, ""), alone) for field in signature.inputs]
 
 
-def completed(signature: Signature, given: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def of_field(at: str) -> str:
+    """The field that a problem is of: `points` of `$.points[3].x`."""
+    return at if not at.startswith("$.") else re.split(r"[.\[]", at[2:], maxsplit=1)[0]
+
+
+def completed(signature: Signature, given: list[tuple[str, Given]]) -> list[tuple[str, Given]]:
     """What a browser sends, with the switches that are off: those it leaves out."""
     there = {name for name, _ in given}
     off = [field.name for field in signature.inputs if field.type is FieldType.BOOLEAN and not field.nullable]
@@ -68,7 +147,11 @@ def completed(signature: Signature, given: list[tuple[str, str]]) -> list[tuple[
 
 
 def control(field: Field, choices: list[str], long: bool) -> str:
-    if field.shape:
+    if field.type in FILES:
+        return "file"
+    if field.type in MOMENTS:
+        return MOMENTS[field.type]
+    if field.shape or field.type is FieldType.OBJECT:
         return "json"
     if field.type is FieldType.BOOLEAN and not field.nullable:
         return "switch"
@@ -87,13 +170,14 @@ def choices(field: Field) -> list[str]:
 
 
 def slider(field: Field) -> tuple[float | None, float | None, float]:
-    """The ends and the step of a slider over the range that training saw."""
-    if field.low is None or field.high is None or not field.low < field.high:
+    """The ends and the step of a slider over the range that training saw, or that is allowed."""
+    low, high = first(field.low, field.limits.ge), first(field.high, field.limits.le)
+    if low is None or high is None or not low < high:
         return None, None, 1.0
     if field.type is FieldType.INTEGER:
-        return field.low, field.high, 1.0
-    step = 10.0 ** math.floor(math.log10((field.high - field.low) / STEPS))
-    return math.floor(field.low / step) * step, math.ceil(field.high / step) * step, step
+        return low, high, field.limits.multiple_of or 1.0
+    step = field.limits.multiple_of or 10.0 ** math.floor(math.log10((high - low) / STEPS))
+    return math.floor(low / step) * step, math.ceil(high / step) * step, step
 
 
 def outside(field: Field, given: str) -> bool:

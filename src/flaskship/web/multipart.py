@@ -12,6 +12,7 @@ from flaskship.errors import NotJSON, TooLarge
 
 FORM_DATA = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
+TYPES = (FORM_DATA, URLENCODED)
 MOST_PARTS = 10_000
 LONGEST_HEAD = 2**16  # bytes
 

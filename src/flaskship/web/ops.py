@@ -83,9 +83,13 @@ class Ids:
 
 
 class Ops:
-    def __init__(self, app: WSGI, site: Site, prefixes: dict[str, Subject | None]) -> None:
-        """`prefixes` are the paths below which the routes of each model lie; None where those of all do."""
+    def __init__(self, app: WSGI, site: Site, prefixes: dict[str, Subject | None], own: dict[str, str]) -> None:
+        """`prefixes` are the paths below which the routes of each model lie; None where those of all do.
+
+        `own` are the paths that authors of functions chose, and the names of these functions.
+        """
         self._app = app
+        self._own = own
         self._metrics = site.metrics
         self._cells = site.metrics.cells
         self._in_flight = site.metrics.place("in_flight")
@@ -149,7 +153,9 @@ class Ops:
         prefix = max(below, key=len, default="")  # the * of OPTIONS is no path below any
         model, rest = self._prefixes[prefix], path[len(prefix) :].strip("/")
         name = "other"
-        if rest in COUNTED:
+        if path in self._own:
+            model, name = self._own[path], "predict"
+        elif rest in COUNTED:
             name = rest or "page"
         elif rest == "v2" or rest.startswith("v2/"):
             name = "v2"

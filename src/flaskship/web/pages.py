@@ -15,15 +15,17 @@ from werkzeug.exceptions import NotFound
 
 from flaskship.errors import BadInput, FlaskshipError, Problem
 from flaskship.predict.codec import Request
+from flaskship.predict.uploads import Given
 from flaskship.schema import Signature, Task
-from flaskship.web import answers, assets, form, problem, reply, snippets
+from flaskship.web import answers, assets, drawing, form, multipart, problem, reply, snippets, streams
+from flaskship.web.drawing import Drawing
 from flaskship.web.form import seen
 from flaskship.web.subject import Site, Subject
 
 __all__ = ["add_index", "add_model", "as_json", "card", "described", "seen"]
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "worker-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 SECURITY = {
@@ -46,6 +48,7 @@ TASKS = {
     Task.CLUSTERING: "Clustering",
     Task.OUTLIER: "Outlier detection",
     Task.TRANSFORM: "Transformation",
+    Task.FUNCTION: "Function",
 }
 
 
@@ -57,6 +60,7 @@ class Told(NamedTuple):
     detail: str = ""
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    drawing: Drawing | None = None
 
 
 def page(name: str, status: int = 200, **values: object) -> Response:
@@ -89,13 +93,20 @@ def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
 
     def answer() -> Response:
         """What the form sends, answered on the page; `?part=answer` gives the answer alone."""
-        body = reply.body(request.environ, limit)
-        pairs = reply.form(body, request.environ.get("CONTENT_TYPE", ""))
+        body, content = reply.body(request.environ, limit), request.environ.get("CONTENT_TYPE", "")
+        if reply.media_type(content)[0] not in (*multipart.TYPES, ""):
+            return predicted(subject, reply.decoded(subject, body, content), site)  # no browser sent that
+        pairs = reply.form(body, content, files=subject.takes_files)
         if wants_json():
             return timed_json(subject, pairs)
-        told = tell(subject, pairs)
+        if subject.streams and request.accept_mimetypes.best_match(["text/html", streams.EVENTS]) == streams.EVENTS:
+            told = streamed(subject, pairs, site)
+        else:
+            told = tell(subject, pairs, site)
+        if isinstance(told, Response):
+            return told
         if request.query_string == b"part=answer":
-            shown = answers.shown(told.answer, subject)
+            shown = answers.shown(told.answer, subject, told.drawing)
             return page("answer.html", subject=subject, told=told, shown=shown)
         return model_page(subject, site, dict(pairs), told)
 
@@ -120,20 +131,29 @@ def sample_name(subject: Subject) -> str:
     return f"{kept}_sample.csv"
 
 
-def decoded(subject: Subject, pairs: list[tuple[str, str]]) -> Request:
+def predicted(subject: Subject, asked: Request, site: Site) -> Response:
+    """The answer to decoded rows, at once or bit by bit."""
+    if subject.streams:
+        return streams.respond(subject, asked, site)
+    status, headers, body = reply.answer(subject, asked)
+    return Response(body, status, headers)
+
+
+def decoded(subject: Subject, pairs: list[tuple[str, Given]]) -> Request:
     """The row in a form: field by field, or as JSON where there are too many fields."""
     if len(subject.signature.inputs) > form.MOST_FIELDS and [name for name, _ in pairs] == [form.ROW]:
-        return subject.codec.decode(pairs[0][1].encode())
+        return subject.codec.decode(str(pairs[0][1]).encode())
     return subject.codec.decode_pairs(form.completed(subject.signature, pairs))
 
 
-def tell(subject: Subject, pairs: list[tuple[str, str]]) -> Told:
+def tell(subject: Subject, pairs: list[tuple[str, Given]], site: Site) -> Told:
     """The answer for a page. What the server did wrong is told there too, but raised for whom is no browser."""
     try:
         row = decoded(subject, pairs)
-        started = time.perf_counter()
-        answered = reply.answer(subject, row)
-        seconds = time.perf_counter() - started
+        try:
+            return answered(subject, row, site)
+        finally:
+            row.close()
     except BadInput as error:
         return Told(status=error.status, detail=error.detail, problems=error.problems)
     except FlaskshipError as error:
@@ -141,10 +161,31 @@ def tell(subject: Subject, pairs: list[tuple[str, str]]) -> Told:
             raise
         fault = problem.of(error, request.environ.get(problem.REQUEST_ID, ""))
         return Told(status=fault.status, detail=fault.detail)
-    return Told(answer=msgspec.json.decode(answered.body), seconds=seconds)
 
 
-def timed_json(subject: Subject, pairs: list[tuple[str, str]]) -> Response:
+def answered(subject: Subject, row: Request, site: Site) -> Told:
+    predictor, codec = subject.predictor, subject.codec
+    started = time.perf_counter()
+    if subject.streams:
+        items, note = streams.gathered(subject, row, site)
+        told: dict[str, Any] = {"prediction": items} | ({"warnings": [note]} if note else {})
+        return Told(answer=told, seconds=time.perf_counter() - started)
+    found = predictor(row.columns)
+    body = codec.encode(found, single=True, warnings=predictor.warnings(row.columns))
+    seconds = time.perf_counter() - started
+    picture = drawing.of(found.values[0][0], subject.signature, row.columns)
+    return Told(answer=msgspec.json.decode(body), seconds=seconds, drawing=picture)
+
+
+def streamed(subject: Subject, pairs: list[tuple[str, Given]], site: Site) -> Response | Told:
+    """The answer bit by bit for the page's script, or what was wrong with what was entered."""
+    try:
+        return streams.respond(subject, decoded(subject, pairs), site)
+    except BadInput as error:
+        return Told(status=error.status, detail=error.detail, problems=error.problems)
+
+
+def timed_json(subject: Subject, pairs: list[tuple[str, Given]]) -> Response:
     """What /predict answers, and how long that took."""
     row = decoded(subject, pairs)
     started = time.perf_counter()
@@ -154,7 +195,7 @@ def timed_json(subject: Subject, pairs: list[tuple[str, str]]) -> Response:
 
 
 def model_page(
-    subject: Subject, site: Site, given: Mapping[str, str] | None = None, told: Told | None = None
+    subject: Subject, site: Site, given: Mapping[str, Given] | None = None, told: Told | None = None
 ) -> Response:
     base, keyed = snippets.address(request), bool(site.settings.api_key)
     return page(
@@ -163,9 +204,14 @@ def model_page(
         subject=subject,
         task=TASKS[subject.signature.task],
         entries=form.entries(subject.signature, given, told.problems if told else ()),
+        function=subject.signature.task is Task.FUNCTION,
+        about=[part for part in subject.signature.help.split("\n\n") if part],
+        cells=subject.cells,
+        wide=len(subject.signature.inputs) > form.MOST_FIELDS,
         whole=(given or {}).get(form.ROW, ""),
+        files=any(each.type in form.FILES for each in subject.signature.inputs),
         told=told,
-        shown=answers.shown(told.answer if told else None, subject),
+        shown=answers.shown(told.answer, subject, told.drawing) if told else None,
         base=base,
         snippets=snippets.snippets(subject.signature, base, keyed=keyed),
         settings=site.settings,

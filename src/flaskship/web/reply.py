@@ -16,6 +16,7 @@ from werkzeug.http import parse_options_header
 
 from flaskship.errors import BadInput, NotJSON, TooLarge, UnsupportedContent
 from flaskship.predict.codec import Request, pairs
+from flaskship.predict.uploads import Given, Upload, named
 from flaskship.web import multipart
 from flaskship.web.subject import Subject
 
@@ -48,13 +49,21 @@ class Reply(NamedTuple):
 def answer(subject: Subject, request: Request) -> Reply:
     """The model's answer to decoded rows."""
     predictor, columns = subject.predictor, request.columns
-    body = subject.codec.encode(predictor(columns), single=request.single, warnings=predictor.warnings(columns))
+    try:
+        body = subject.codec.encode(predictor(columns), single=request.single, warnings=predictor.warnings(columns))
+    finally:
+        request.close()
     return Reply(OK, [JSON_TYPE, ("Content-Length", str(len(body))), NO_SNIFF, NO_STORE], body)
 
 
 def query(subject: Subject, text: str) -> Reply:
     """The answer to one row in a URL's query, as WSGI has it."""
-    return answer(subject, subject.codec.decode_query(text if text.isascii() else from_wsgi(text)))
+    return answer(subject, queried(subject, text))
+
+
+def queried(subject: Subject, text: str) -> Request:
+    """What a URL's query asks."""
+    return subject.codec.decode_query(text if text.isascii() else from_wsgi(text))
 
 
 def json(subject: Subject, body: bytes) -> Reply:
@@ -63,14 +72,22 @@ def json(subject: Subject, body: bytes) -> Reply:
 
 def content(subject: Subject, body: bytes, content_type: str) -> Reply:
     """The answer to a body of any type that /predict reads. Raises `UnsupportedContent` for others."""
+    return answer(subject, decoded(subject, body, content_type))
+
+
+def decoded(subject: Subject, body: bytes, content_type: str, query: str = "") -> Request:
+    """What is asked in a body of any type that /predict reads; beside a file alone, further fields are in the query."""
     media, options = media_type(content_type)
     if options.get("charset", "").lower() not in UTF8:
         raise UnsupportedContent(f"The charset is {options['charset']!r}. Send UTF-8.")
     looks_like_json = body.lstrip()[:1] in (b"{", b"[")
     if media == JSON or media.endswith("+json") or (looks_like_json and media in ("", multipart.URLENCODED)):
-        return json(subject, body)
+        return subject.codec.decode(body)
     if media in (multipart.URLENCODED, multipart.FORM_DATA):
-        return answer(subject, subject.codec.decode_pairs(form(body, content_type)))
+        return subject.codec.decode_pairs(form(body, content_type, files=subject.takes_files))
+    if subject.file:
+        upload = Upload(name=subject.file, content_type=media, filename=named(media), body=body)
+        return subject.codec.decode_pairs([(subject.file, upload), *pairs(from_wsgi(query))])
     sent = f"{media!r} is no type that is read here" if media else "The body has no content type and is not JSON"
     raise UnsupportedContent(f"{sent}. Send application/json, or a form. Files go to /predict_file.")
 
@@ -81,16 +98,20 @@ def media_type(header: str) -> tuple[str, dict[str, str]]:
     return name.lower(), options
 
 
-def form(body: bytes, content_type: str) -> list[tuple[str, str]]:
-    """The fields of a form, as a browser sends it: URL-encoded, or multipart."""
+def form(body: bytes, content_type: str, *, files: bool = False) -> list[tuple[str, Given]]:
+    """The fields of a form, as a browser sends it: URL-encoded, or multipart, in which there may be `files`."""
     media, options = media_type(content_type)
     if media != multipart.FORM_DATA:
         return list(pairs(utf8(body)))
-    found = []
+    found: list[tuple[str, Given]] = []
     for part in multipart.parts(body, options.get("boundary", "")):
-        if part.file is not None:
+        if part.file is None:
+            found.append((part.name, utf8(body[part.start : part.end])))
+        elif files:
+            content = memoryview(body)[part.start : part.end]
+            found.append((part.name, Upload(name=part.name, filename=part.file, content_type=part.type, body=content)))
+        else:
             raise BadInput(f"{part.name!r} is a file. Files go to /predict_file.")
-        found.append((part.name, utf8(body[part.start : part.end])))
     return found
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, redirect, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from flaskship.web import files, health, invocations, openapi, pages, problem, reply
@@ -16,15 +18,11 @@ from flaskship.web.subject import Site, Subject
 def model(subject: Subject, site: Site) -> Blueprint:
     """All routes of `subject`."""
     routes = Blueprint(re.sub(r"\W", "_", subject.name) or "model", "flaskship.web", template_folder="templates")
-    limit = int(site.settings.max_body)
-
-    def predict() -> Response:
-        environ = request.environ
-        if request.method != "POST":
-            return response(reply.query(subject, environ.get("QUERY_STRING", "")))
-        return response(reply.content(subject, reply.body(environ, limit), environ.get("CONTENT_TYPE", "")))
-
-    routes.add_url_rule("/predict", "predict", predict, methods=["GET", "POST"], strict_slashes=False)
+    predict = predicting(subject, site)
+    methods = ["GET", "POST"]
+    routes.add_url_rule("/predict", "predict", predict, methods=methods, strict_slashes=False)
+    if len(site.subjects) == 1 and subject.path.rstrip("/") not in ("", "/predict"):
+        routes.add_url_rule(subject.path, "predict", predict, methods=methods)
     pages.add_model(routes, subject, site)
     files.add(routes, subject, site)
     openapi.add(routes, subject, site)
@@ -34,10 +32,35 @@ def model(subject: Subject, site: Site) -> Blueprint:
     return routes
 
 
+def predicting(subject: Subject, site: Site, page: str = "") -> Callable[[], ResponseReturnValue]:
+    """What answers rows at /predict, and at the path that a function's author chose.
+
+    `page` is where a browser is sent that comes without any.
+    """
+    limit = int(site.settings.max_body)
+
+    def predict() -> ResponseReturnValue:
+        environ = request.environ
+        if request.method == "POST":
+            body, content = reply.body(environ, limit), environ.get("CONTENT_TYPE", "")
+            asked = reply.decoded(subject, body, content, environ.get("QUERY_STRING", ""))
+        elif page and not request.query_string and not pages.wants_json() and request.accept_mimetypes.accept_html:
+            return redirect(page)
+        else:
+            asked = reply.queried(subject, environ.get("QUERY_STRING", ""))
+        return pages.predicted(subject, asked, site)
+
+    return predict
+
+
 def index(site: Site) -> Blueprint:
     """What a site with several models has at its root: their list, their health, the counts of all."""
     routes = Blueprint("flaskship", "flaskship.web", template_folder="templates")
     pages.add_index(routes, site)
+    for number, subject in enumerate(site.subjects):
+        if subject.path and subject.path != f"/{subject.name}/predict":
+            predict = predicting(subject, site, page=f"./{subject.name}/")
+            routes.add_url_rule(subject.path, f"own_{number}", predict, methods=["GET", "POST"])
     OIP(site).add(routes)
     health.add(routes, site)
     return routes

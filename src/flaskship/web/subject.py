@@ -11,9 +11,12 @@ from flaskship.bundle import Bundle
 from flaskship.errors import Unavailable
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
-from flaskship.schema import Answer, Columns, Signature
+from flaskship.schema import TABULAR, Answer, AnswerType, Columns, FieldType, Signature, Task
 from flaskship.settings import Settings
 from flaskship.web.metrics import Metrics
+
+FILES = (FieldType.IMAGE, FieldType.FILE, FieldType.ARRAY, FieldType.TABLE)  # what travels as files
+CELLS = (*TABULAR, FieldType.DATE, FieldType.DATETIME, FieldType.TIME)  # what stands in a cell
 
 
 class Predict(Protocol):
@@ -52,6 +55,7 @@ class Subject:
 
     name: str
     codec: Codec
+    path: str = ""  # a route of its own besides /predict, as a function's author wrote it: "/segmentapi"
     version: str = ""
     card: dict[str, object] = field(default_factory=dict)
     diagram: bytes = b""  # of the original, as HTML
@@ -68,6 +72,28 @@ class Subject:
     def label(self) -> str:
         """The name as PATH_INFO has it: WSGI gives UTF-8 as Latin-1."""
         return self.name.encode().decode("latin-1")
+
+    @property
+    def streams(self) -> bool:
+        """Whether an answer comes bit by bit."""
+        return self.signature.answers is AnswerType.STREAM
+
+    @property
+    def cells(self) -> bool:
+        """Whether a row can be one of a file, each field in a cell, with its answer beside it."""
+        return not self.streams and all(each.type in CELLS for each in self.signature.inputs)
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether a field may be a file of a form: any of a function's, also a text that is a file's content."""
+        return self.signature.task is Task.FUNCTION
+
+    @property
+    def file(self) -> str:
+        """The field that a whole body may be: the only one of files, where no other must be given; else ""."""
+        files = [each.name for each in self.signature.inputs if each.type in FILES]
+        needed = [each.name for each in self.signature.inputs if each.required]
+        return files[0] if len(files) == 1 and set(needed) <= set(files) else ""
 
     def open(self, predictor: Predict) -> None:
         self.predictor, self.state = predictor, State.READY
@@ -89,6 +115,7 @@ class Site:
     metrics: Metrics
     draining: Callable[[], bool]  # whether the server is about to stop
     starting: Callable[[], bool]  # whether another process of it is loading its model
+    ending: Callable[[], bool]  # whether it stops so soon that what streams must end
 
     def of(self, subject: Subject) -> Site:
         """The same site with one model only."""

@@ -50,11 +50,11 @@ export function live(box, form, answer) {
   if (!answer.querySelector(".caption") && (!row || row.value.trim())) ask();
 }
 
-function reason(text, status) {
+export function reason(text, status) {
   try { return JSON.parse(text).detail; } catch { return `The server answered ${status}.`; }
 }
 
-function line(name, text) {
+export function line(name, text) {
   const made = document.createElement("p");
   made.className = name;
   made.textContent = text;
@@ -62,7 +62,7 @@ function line(name, text) {
 }
 
 // The server's own HTML, in which every value is escaped; bars glide from where they were.
-function show(answer, html) {
+export function show(answer, html) {
   const before = [...answer.querySelectorAll(".fill")].map((bar) => bar.getAttribute("width"));
   const parsed = new DOMParser().parseFromString(html, "text/html");
   const bars = [...parsed.querySelectorAll(".fill")];
@@ -76,7 +76,7 @@ function show(answer, html) {
 }
 
 // Each problem to its field; those of no field stay where the answer would be.
-function place(box, answer) {
+export function place(box, answer) {
   const problems = [...answer.querySelectorAll(".problems li")];
   const told = new Map(problems.map((each) => [each.dataset.at.replace(/^\$\./, ""), each]));
   for (const field of box.querySelectorAll(".field[data-field]")) {
@@ -91,7 +91,7 @@ function place(box, answer) {
 }
 
 // A number and its slider show the same.
-function mirror(box, changed) {
+export function mirror(box, changed) {
   if (changed.dataset?.for) document.getElementById(changed.dataset.for).value = changed.value;
   else if (changed.type === "number") {
     const slider = box.querySelector(`input[type=range][data-for="${changed.id}"]`);
@@ -108,7 +108,7 @@ function unusual(input) {
   note.hidden = !(value < Number(low) || value > Number(high));
 }
 
-function find(box) {
+export function find(box) {
   const finder = box.querySelector(".find");
   if (!finder) return;
   finder.hidden = false;
