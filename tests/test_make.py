@@ -15,6 +15,7 @@ from flaskship import cache as stored
 from flaskship import make
 from flaskship.bundle import Bundle
 from flaskship.errors import NotRecognised, UnsafePickle, UsageError
+from flaskship.make.model import GOLDEN_ROWS
 from flaskship.settings import Settings
 
 
@@ -123,5 +124,5 @@ def test_a_model_that_refuses_some_made_up_rows_is_served(tmp_path, compiles):
     joblib.dump(model.fit([[0.0, 4.0], [1.0, 2.0], [3.0, 1.0]], [1.0, 3.0, 2.0]), path)
     made = make.cached(path, Settings(compile=compiles))
     rows = made.golden.columns
-    assert len(rows["x0"]) == make.GOLDEN_ROWS
+    assert len(rows["x0"]) == GOLDEN_ROWS
     assert min(rows["x0"].min(), rows["x1"].min()) > -1

@@ -1,28 +1,31 @@
-"""A model as a Flask app, or as a part of one."""
+"""A model, or a module's functions, as a Flask app, or as a part of one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flaskship import cache, web
+from flaskship import app_bundle, cache, web
 from flaskship.bundle import Bundle
+from flaskship.errors import UsageError
 from flaskship.settings import Settings, environment
+from flaskship.target import Target
 
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
 
 
 def create_app(target: str | Path, **settings: Any) -> Flask:
-    """A Flask app that serves the model at `target`, which may be a bundle; `settings` as in docs/settings.md.
+    """A Flask app that serves `target`: a model's file, a bundle, `module.py`, `module.py:name`, `package.module:name`.
 
         app = flaskship.create_app("model.joblib", sample="rows.csv", target_column="sold")
         app.register_blueprint(my_blueprint)
 
-    Raises as `flaskship serve` would: `NotRecognised`, `UnsafePickle`, `VersionMismatch`, `UsageError`, …
+    `settings` are those of docs/settings.md. Raises as `flaskship serve` would: `NotRecognised`, `UnsafePickle`,
+    `VersionMismatch`, `UsageError`, …
     """
     loaded = Settings.load(Path.cwd(), environment(), settings)
-    return web.create_app([_subject(Path(target), loaded)], loaded)
+    return web.create_app([web.subject(_bundle(Target.of(target), loaded), loaded)], loaded)
 
 
 def blueprint(target: str | Path, **settings: Any) -> Blueprint:
@@ -31,13 +34,21 @@ def blueprint(target: str | Path, **settings: Any) -> Blueprint:
     app.register_blueprint(flaskship.blueprint("model.joblib"), url_prefix="/model")
     """
     loaded = Settings.load(Path.cwd(), environment(), settings)
-    return web.blueprint(_subject(Path(target), loaded), loaded)
+    found = [web.subject(_bundle(Target.of(target), loaded), loaded)]
+    if len(found) > 1:
+        names = ", ".join(each.name for each in found)
+        raise UsageError(f"A blueprint is of one endpoint, and {str(target)!r} has {names}. Name one: {target}:NAME")
+    return web.blueprint(found[0], loaded)
 
 
-def _subject(target: Path, settings: Settings) -> web.Subject:
-    found = cache.find(target, settings)
+def _bundle(target: Target, settings: Settings) -> Bundle:
+    found = cache.find(target, settings, linked=True)
     if found is not None:
-        return web.subject(Bundle.read(found), settings)
-    from flaskship import make  # brings the frameworks
+        made = app_bundle.read(found)
+    else:
+        from flaskship import make  # brings the frameworks
 
-    return web.subject(make.cached(target, settings), settings)
+        made = make.cached(target, settings, linked=True)
+    if not isinstance(made, Bundle):
+        raise UsageError(f"{str(target)!r} is an app already. Serve it: flaskship serve {target}")
+    return made

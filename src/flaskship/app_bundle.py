@@ -9,24 +9,33 @@ The manifest is read with the standard library alone where the app is run (forei
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from flaskship.bundle import Source
-from flaskship.source import Entry
+import msgspec
 
-CODE, LINK = "code", "link"
+from flaskship.bundle import CODE, LINK, Bundle, Source, digests, lay, writing
+from flaskship.cache import MANIFEST, sha256
+from flaskship.errors import BundleError
+from flaskship.source import Entry, Requirements
+
+KIND = "app"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppManifest:
     flaskship: str  # the version that wrote it
     name: str
-    kind: str = "app"
+    kind: str = KIND
     version: str = ""
     entry: Entry
     python: str  # "3.11": of the environment that it runs in
     requirements: tuple[str, ...]  # pins, of all that it needs
+    wanted: Requirements  # what these were found for: another Python may need other pins
     source: Source
     env: dict[str, str] = field(default_factory=dict)  # from its Dockerfile and its settings
     secrets: tuple[str, ...] = ()  # names of variables that are given when it runs, never kept
@@ -46,3 +55,38 @@ class AppBundle:
         """Where the app's files are."""
         link = self.path / LINK
         return Path(link.read_text(encoding="utf-8")) if link.is_file() else self.path / CODE
+
+
+Packed: TypeAlias = Bundle | AppBundle
+
+
+def read(path: Path) -> Packed:
+    """The bundle at `path`, of whichever kind. Raises `BundleError` if it is none, is damaged, or was changed."""
+    try:
+        raw = (path / MANIFEST).read_bytes()
+        if json.loads(raw).get("kind") != KIND:
+            return Bundle.read(path)
+        manifest = msgspec.json.decode(raw, type=AppManifest)
+        changed = [name for name, expected in manifest.files.items() if sha256(path / name) != expected]
+    except FileNotFoundError as error:
+        raise BundleError(f"No bundle at {str(path)!r}: {Path(str(error.filename)).name!r} is missing.") from error
+    except (OSError, ValueError, AttributeError, msgspec.MsgspecError) as error:
+        raise BundleError(f"Cannot read the bundle at {str(path)!r}: {error}.") from error
+    if changed:
+        raise BundleError(
+            f"{changed[0]!r} in bundle {str(path)!r} was changed: not the manifest's sha256. Build it anew."
+        )
+    return AppBundle(path=path, digest=f"sha256:{hashlib.sha256(raw).hexdigest()}", manifest=manifest)
+
+
+def write(path: Path, manifest: AppManifest, folder: Path, files: Iterable[str] | None) -> AppBundle:
+    """A bundle at `path`: with the named files of `folder`, or where `files` is None, served from there."""
+    with writing(path) as draft:
+        lay(draft, {f"{CODE}/{name}": folder / name for name in files or ()})
+        whole = msgspec.json.encode(replace(manifest, files=digests(draft)))
+        (draft / MANIFEST).write_bytes(msgspec.json.format(whole) + b"\n")
+        if files is None:
+            (draft / LINK).write_text(str(folder.resolve()), encoding="utf-8")
+    found = read(path)
+    assert isinstance(found, AppBundle)
+    return found

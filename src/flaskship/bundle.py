@@ -4,6 +4,8 @@
     model.json       (or model.onnx, model.joblib, …) the one file that answers
     golden.json      example rows with the answers of the original model
     diagram.html     scikit-learn's own drawing of the original, where it is scikit-learn's
+    code/            in place of a model's file: the folder of a function, as it is
+    link             in place of code/: the absolute path of that folder, served where it lies; no part of the digest
     report.json      what was measured when it was made; no part of the digest, since a clock never repeats itself
 
 Equal input gives equal bytes, so the digest of the manifest names the bundle.
@@ -14,11 +16,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -29,7 +31,11 @@ from flaskship.cache import MANIFEST, sha256
 from flaskship.errors import BundleError, CheckFailed
 from flaskship.schema import Answer, Array, Columns, Facts, FieldType, Signature
 
+if TYPE_CHECKING:
+    from flaskship.artifact.function.model import FunctionModel
+
 GOLDEN, REPORT, DIAGRAM = "golden.json", "report.json", "diagram.html"
+CODE, LINK = "code", "link"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +75,40 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One of a module's functions. `path` is its own route; a stream's signature says that it is one."""
+
+    name: str
+    path: str
+    signature: Signature
+    batch: int = 0  # most rows that it takes at once; 0 where it takes one a call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """Functions, in place of a model's file. `root` and `file` are relative to the folder, with `/`."""
+
+    root: str  # working directory, and first on sys.path
+    file: str
+    attribute: str = ""  # what of the module; "" takes all that it marks as endpoints
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A row as JSON has it, and what a function answered it: `{"prediction": …}`."""
+
+    row: dict[str, Any]
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     flaskship: str  # the version that wrote it
     name: str
     version: str = ""
-    model: str  # the file that answers
-    signature: Signature
+    model: str  # the file that answers; "" for functions
+    signature: Signature  # of several functions: the first one's
     facts: Facts  # of the original
     source: Source
     compilation: Compilation
@@ -85,6 +119,7 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     trusted: bool = False  # loads only for a user who says so again (`trust`), since its pickle may run any code
     isolated: bool = False  # the original runs in an environment of its own
+    code: Code | None = None  # functions in place of a model
     files: dict[str, str] = field(default_factory=dict)  # path -> sha256
 
 
@@ -147,11 +182,32 @@ class Bundle:
     def load(self, *, trust: bool = False) -> Model:
         """The model that answers, with the manifest's signature. Raises as `artifact.open`."""
         manifest = self.manifest
+        if manifest.code:
+            return next(iter(self.functions().values()))
         path = self.path / manifest.model
         if manifest.compilation.compiled:
             return artifact.compiled(path, manifest.signature, manifest.facts)
         model = artifact.isolated(path, manifest.facts) if manifest.isolated else artifact.open(path, trust=trust)
         return refined(model, manifest.signature)
+
+    def functions(self) -> dict[str, FunctionModel]:
+        """The functions by their endpoints' names; none of a model. Raises what its module raises."""
+        code = self.manifest.code
+        if code is None:
+            return {}
+        return artifact.functions(self.folder, code.root, code.file, code.attribute)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of functions are."""
+        link = self.path / LINK
+        return Path(link.read_text(encoding="utf-8")) if link.is_file() else self.path / CODE
+
+    @property
+    def recorded(self) -> dict[str, Recorded]:
+        """Of functions: golden rows by endpoint, of those that have one."""
+        place = self.path / GOLDEN
+        return msgspec.json.decode(place.read_bytes(), type=dict[str, Recorded]) if place.is_file() else {}
 
     @property
     def golden(self) -> Golden:
@@ -248,6 +304,7 @@ def lay(folder: Path, files: Mapping[str, bytes | Path]) -> None:
             place.write_bytes(content)
         else:
             shutil.copyfile(content, place)
+            place.chmod(0o755 if content.stat().st_mode & 0o100 else 0o644)
 
 
 @contextmanager
@@ -284,8 +341,33 @@ def write(
     with writing(path) as draft:
         lay(draft, files)
         (draft / GOLDEN).write_bytes(msgspec.json.encode(_Golden.freeze(*golden)))
-        names = sorted(str(each.relative_to(draft)) for each in draft.rglob("*") if each.is_file())
-        whole = replace(manifest, files={name: sha256(draft / name) for name in names})
-        (draft / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
+        _seal(draft, manifest)
         (draft / REPORT).write_bytes(msgspec.json.encode(report))
     return Bundle.read(path)
+
+
+def write_code(
+    path: Path, manifest: Manifest, folder: Path, files: Iterable[str] | None, recorded: Mapping[str, Recorded]
+) -> Bundle:
+    """A bundle at `path` of functions: with the named `files` of `folder`; where that is None, served from there."""
+    with writing(path) as draft:
+        lay(draft, {f"{CODE}/{name}": folder / name for name in files or ()})
+        if recorded:
+            (draft / GOLDEN).write_bytes(msgspec.json.encode(recorded))
+        _seal(draft, manifest)
+        if files is None:
+            (draft / LINK).write_text(str(folder.resolve()), encoding="utf-8")
+    return Bundle.read(path)
+
+
+def _seal(draft: Path, manifest: Manifest) -> None:
+    """Writes the manifest, with the digests of all that lies there."""
+    (draft / MANIFEST).write_bytes(
+        msgspec.json.format(msgspec.json.encode(replace(manifest, files=digests(draft)))) + b"\n"
+    )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 by path, of all files in `folder`."""
+    names = sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
+    return {name: sha256(folder / name) for name in names}

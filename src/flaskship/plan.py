@@ -6,6 +6,7 @@ Layers go from rarely to often changed: base, heavy wheels, other wheels, Flasks
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +15,20 @@ from pathlib import Path
 import msgspec
 
 from flaskship import __version__
+from flaskship.app_bundle import AppBundle, AppManifest, Packed
 from flaskship.artifact.isolation.environments import ERAS
-from flaskship.bundle import REPORT, Bundle
-from flaskship.errors import BaseError, UsageError
+from flaskship.bundle import CODE, REPORT, Bundle, Manifest
+from flaskship.errors import BaseError
 from flaskship.settings import Settings, variable
+from flaskship.target import Kind
+from flaskship.variables import baked, pairs
 
 PREFIX = "/opt/flaskship"  # a virtual environment
 BUNDLE = "/bundle"
 USER = 65532  # nobody in particular; any other user works too
 PORT = 8000
 OLDEST = (3, 11)  # the Python that Flaskship runs on
+OLDEST_OF_APPS = (3, 8)  # that what serves somebody's app runs on
 PACKAGE = Path(__file__).parent
 NUMPY = "numpy>=1.26"
 SERVING = (
@@ -42,13 +47,44 @@ MAKING = (
     "engine",
     "footprint.py",
     "app.py",
-    "make.py",
+    "make",
     "plan.py",
     "sample.py",
     "proxy.py",
+    "foreign",
+    "source",
+    "app_bundle.py",
+    "indexes.py",
+    "variables.py",
     "ship.py",
     "stack.py",
     "__main__.py",
+)
+FOREIGN = (
+    "__init__.py",
+    "errors.py",
+    "foreign",
+    "health.py",
+    "metrics.py",
+    "serve",
+    "settings.py",
+)  # what serves an app: with the standard library, and a server that its Python has
+SECRETS, TARGET, PAGE_PORT = (f"io.flaskship.{each}" for each in ("secrets", "target", "page-port"))  # labels
+WEIGHTS = (
+    *(".joblib", ".pkl", ".pickle", ".sav", ".model", ".onnx", ".pt", ".pth", ".pt2", ".h5", ".hdf5", ".keras", ".pb"),
+    *(
+        ".tflite",
+        ".safetensors",
+        ".bin",
+        ".npy",
+        ".npz",
+        ".cbm",
+        ".ubj",
+        ".caffemodel",
+        ".weights",
+        ".gguf",
+        ".mlmodel",
+    ),
 )
 BAKED = (
     "workers",
@@ -76,6 +112,7 @@ class Part:
     title: str
     files: Files
     compiled: bool = False  # with byte code
+    own: bool = False  # written to where it runs: of the user who runs it, and of the group that any other user is in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,25 +141,29 @@ class Plan:
 
     @classmethod
     def of(
-        cls, bundle: Bundle, settings: Settings, *, python: str, executable: str, assets: Mapping[str, Path]
+        cls, bundle: Packed, settings: Settings, *, python: str, executable: str, assets: Mapping[str, Path]
     ) -> Plan:
         """The image of `bundle` on a base with this Python; `assets` are files of other packages, by name in there.
 
-        Raises `UsageError` for an env or label without `=`, `BaseError` where an isolated model needs another Python.
+        Raises `UsageError` for an env or label without a value, `BaseError` where an isolated model has another Python.
         """
-        if bundle.manifest.isolated:
+        app = bundle.manifest if isinstance(bundle, AppBundle) else None
+        if isinstance(bundle, Bundle) and bundle.manifest.isolated:
             _check(bundle.manifest.requirements, python)
         package = f"{site(python)}/flaskship"
-        shim = Part(title=f"flaskship {__version__}", files=dict(_shim(python, executable, assets)), compiled=True)
+        files = dict(_shim(python, executable, {} if app else assets, app=app is not None))
+        env = _env(bundle, settings)
         return cls(
             python=python,
             executable=executable,
             requirements=requirements(bundle, settings),
-            parts=(shim, *_bundle(bundle)),
-            env=_env(bundle, settings),
-            labels=_labels(bundle) | pairs(settings.label, "--label"),
-            entrypoint=(f"{PREFIX}/bin/python", "-m", "flaskship.serve", BUNDLE),
+            parts=(Part(title=f"flaskship {__version__}", files=files, compiled=True), *_bundle(bundle)),
+            env=env,
+            labels=_labels(bundle, settings) | pairs(settings.label, "--label"),
+            entrypoint=(f"{PREFIX}/bin/python", *(["-I"] if app else []), "-m", "flaskship.serve", BUNDLE),
             health=Health(command=(f"{PREFIX}/bin/python", "-IS", f"{package}/health.py")),
+            workdir=posixpath.normpath(f"{BUNDLE}/{CODE}/{app.entry.root}") if app else BUNDLE,
+            port=Settings.load(None, env, {}).port,
         )
 
 
@@ -130,9 +171,12 @@ def site(python: str) -> str:
     return f"{PREFIX}/lib/python{python}/site-packages"
 
 
-def requirements(bundle: Bundle, settings: Settings) -> tuple[str, ...]:
-    """What pip would be asked for: what the model needs at its versions, what serving needs, what the user adds."""
-    wanted = [*SERVING, *([GUNICORN] if settings.server == "gunicorn" else [])]
+def requirements(bundle: Packed, settings: Settings) -> tuple[str, ...]:
+    """What pip would be asked for: what it needs at its versions, what serving needs, what the user adds."""
+    if isinstance(bundle, AppBundle):
+        wanted: list[str] = [settings.server]
+    else:
+        wanted = [*SERVING, *([GUNICORN] if settings.server == "gunicorn" else [])]
     pinned = [*bundle.manifest.requirements, *settings.requirement]
     names = {_name(each) for each in pinned}
     return tuple(sorted([each for each in wanted if _name(each) not in names] + list(dict.fromkeys(pinned))))
@@ -160,14 +204,6 @@ def _name(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", found[0].strip()).lower() if found else requirement
 
 
-def pairs(given: Sequence[str], flag: str) -> dict[str, str]:
-    """`["A=1"]` as a mapping. Raises `UsageError` for what has no `=`, and for a name with a space, or none."""
-    for each in given:
-        if "=" not in each or len(each.partition("=")[0].split()) != 1:
-            raise UsageError(f"{flag} {each!r} is no NAME=VALUE.")
-    return {each.partition("=")[0]: each.partition("=")[2] for each in given}
-
-
 def written(value: object) -> str:
     """A setting's value as the environment has it: 30, not 30.0."""
     if isinstance(value, float) and value.is_integer():
@@ -175,14 +211,16 @@ def written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _shim(python: str, executable: str, assets: Mapping[str, Path]) -> Iterator[tuple[str, Path | bytes]]:
+def _shim(python: str, executable: str, assets: Mapping[str, Path], *, app: bool) -> Iterator[tuple[str, Path | bytes]]:
     """The environment's own files, and those of the Flaskship that is running here, as far as they serve."""
     home = executable.rpartition("/")[0]
     text = f"home = {home}\ninclude-system-site-packages = false\nversion = {python}\n"
     yield f"{PREFIX}/pyvenv.cfg", text.encode()
     for path in sorted(PACKAGE.rglob("*")):
         inside = path.relative_to(PACKAGE)
-        if path.is_file() and inside.parts[0] not in MAKING and "__pycache__" not in inside.parts:
+        top = inside.parts[0]
+        wanted = top in FOREIGN if app else top not in MAKING
+        if path.is_file() and wanted and "__pycache__" not in inside.parts:
             yield f"{site(python)}/flaskship/{inside.as_posix()}", path
     for name, source in assets.items():
         yield f"{site(python)}/{name.partition('/')[0]}/__init__.py", b""
@@ -191,11 +229,14 @@ def _shim(python: str, executable: str, assets: Mapping[str, Path]) -> Iterator[
     yield f"{site(python)}/flaskship-{__version__}.dist-info/METADATA", about.encode()
 
 
-def _bundle(bundle: Bundle) -> Iterator[Part]:
-    """Weights, and what is said about them."""
-    weights = bundle.path / bundle.manifest.model
+def _bundle(bundle: Packed) -> Iterator[Part]:
+    """Weights, and what is said about them; of code, large files, and the rest. An app's are its own, to write to."""
     files = [each for each in sorted(bundle.path.rglob("*")) if each.is_file() and each.name != REPORT]
     names = {f"{BUNDLE}/{each.relative_to(bundle.path).as_posix()}": each for each in files}
+    if isinstance(bundle, AppBundle) or bundle.manifest.code:
+        yield from _code(names, own=isinstance(bundle, AppBundle))
+        return
+    weights = bundle.path / bundle.manifest.model
     heavy = {name: each for name, each in names.items() if each == weights or weights in each.parents}
     if sum(each.stat().st_size for each in heavy.values()) < LIGHT:
         yield Part(title="model", files=names)
@@ -204,37 +245,75 @@ def _bundle(bundle: Bundle) -> Iterator[Part]:
     yield Part(title="signature", files={name: each for name, each in names.items() if name not in heavy})
 
 
-def _env(bundle: Bundle, settings: Settings) -> dict[str, str]:
+def _code(names: Mapping[str, Path], *, own: bool) -> Iterator[Part]:
+    within = {name: each for name, each in names.items() if name.startswith(f"{BUNDLE}/{CODE}/")}
+    heavy = {name for name, each in within.items() if each.suffix in WEIGHTS or each.stat().st_size >= LIGHT}
+    if heavy:
+        yield Part(title="weights", files={name: names[name] for name in sorted(heavy)}, own=own)
+    yield Part(title="code", files={name: each for name, each in within.items() if name not in heavy}, own=own)
+    yield Part(title="manifest", files={name: each for name, each in names.items() if name not in within})
+
+
+def _env(bundle: Packed, settings: Settings) -> dict[str, str]:
     env = {
         "FLASKSHIP_HOST": "0.0.0.0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
     }
+    if not isinstance(bundle, Bundle) or bundle.manifest.code:
+        env["HOME"] = "/tmp"  # where libraries keep what they fetch: this user has no home
+    if isinstance(bundle, AppBundle):
+        env |= bundle.manifest.env
     env["PATH"] = f"{PREFIX}/bin:{PATH}"
     for row in dataclasses.fields(settings):
         value = getattr(settings, row.name)
         if row.name in BAKED and value != row.default:
             env[variable(row.name)] = written(value)
-    if bundle.manifest.trusted:
+    if isinstance(bundle, Bundle) and bundle.manifest.trusted:
         env[variable("trust")] = "true"
-    return env | pairs(settings.env, "--env")
+    return env | baked(settings)
 
 
-def _labels(bundle: Bundle) -> dict[str, str]:
+def _labels(bundle: Packed, settings: Settings) -> dict[str, str]:
     """What `inspect` and `docker inspect` show without opening a layer."""
-    manifest, facts = bundle.manifest, bundle.manifest.facts
+    manifest = bundle.manifest
+    secrets = sorted({*settings.secret, *(manifest.secrets if isinstance(manifest, AppManifest) else ())})
     labels = {
         "org.opencontainers.image.title": manifest.name,
         "org.opencontainers.image.version": manifest.version,
-        "org.opencontainers.image.description": f"{facts.kind} ({manifest.signature.task.value}) as a web API",
         "io.flaskship.version": __version__,
         "io.flaskship.name": manifest.name,
         "io.flaskship.model": bundle.digest,
         "io.flaskship.model.file": manifest.source.file,
         "io.flaskship.model.sha256": manifest.source.sha256,
+        SECRETS: " ".join(secrets),
+        **(_of_app(manifest) if isinstance(manifest, AppManifest) else _of_model(manifest)),
+    }
+    return {name: value for name, value in labels.items() if value}
+
+
+def _of_model(manifest: Manifest) -> dict[str, str]:
+    facts, code = manifest.facts, manifest.code
+    endpoints = msgspec.json.encode(code.endpoints).decode() if code else ""
+    return {
+        "org.opencontainers.image.description": f"{facts.kind} ({manifest.signature.task.value}) as a web API",
+        TARGET: Kind.FUNCTION if code else Kind.MODEL,
         "io.flaskship.framework": f"{facts.framework} {facts.version}".strip(),
         "io.flaskship.kind": facts.kind,
         "io.flaskship.compiled": str(manifest.compilation.compiled).lower(),
-        "io.flaskship.schema": msgspec.json.encode(manifest.signature).decode(),
+        "io.flaskship.schema": "" if code else msgspec.json.encode(manifest.signature).decode(),
+        "io.flaskship.endpoints": endpoints,
     }
-    return {name: value for name, value in labels.items() if value}
+
+
+def _of_app(manifest: AppManifest) -> dict[str, str]:
+    entry = manifest.entry
+    return {
+        "org.opencontainers.image.description": f"{entry.framework or entry.interface.value} app {manifest.name}",
+        TARGET: Kind.APP,
+        "io.flaskship.framework": entry.framework,
+        "io.flaskship.kind": Kind.APP,
+        "io.flaskship.entry": f"{entry.file}:{entry.object}" if entry.object else entry.file,
+        "io.flaskship.python": manifest.python,
+        PAGE_PORT: str(entry.port or ""),
+    }

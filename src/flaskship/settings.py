@@ -70,7 +70,14 @@ class Settings:
     platform: str = _setting("", "What an image is for: linux/amd64,linux/arm64; this machine's where not given.")
     requirement: tuple[str, ...] = _setting((), "A further package for the image, as pip takes it; may be repeated.")
     system: tuple[str, ...] = _setting((), "A Debian package for the base that is assembled; may be repeated.")
-    env: tuple[str, ...] = _setting((), "NAME=VALUE in the image's environment; may be repeated.")
+    env: tuple[str, ...] = _setting(
+        (), "NAME=VALUE in its environment, or NAME for the value that it has here; may be repeated."
+    )
+    secret: tuple[str, ...] = _setting(
+        (), "NAME of a variable that it gets where it runs, and no image keeps; may be repeated."
+    )
+    app: str = _setting("", "What starts a folder's app: FILE, FILE:OBJECT or OBJECT.")
+    exclude: tuple[str, ...] = _setting((), "Of a folder of code, what stays out, as .dockerignore; may be repeated.")
     label: tuple[str, ...] = _setting((), "NAME=VALUE among the image's labels; may be repeated.")
     gpu: bool = _setting(False, "Take the build of torch for NVIDIA, not the one for the CPU.")
     replicas: int = _setting(0, "Containers of the API; 0 takes one for `run`, two for `up` and `deploy`.")

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flaskship import vendored
-from flaskship.bundle import Bundle
+from flaskship.app_bundle import AppBundle, Packed
+from flaskship.cache import is_bundle
+from flaskship.errors import BaseError
 from flaskship.image import lock as locks
 from flaskship.image import sbom, spec
 from flaskship.image.base import AUTO, Base, Finder
@@ -18,8 +20,9 @@ from flaskship.image.ref import Ref
 from flaskship.image.registry import Registry
 from flaskship.image.spec import Image, Platform
 from flaskship.image.store import Store
-from flaskship.plan import Plan
+from flaskship.plan import OLDEST_OF_APPS, Plan
 from flaskship.settings import Settings, cache_folder
+from flaskship.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Shipyard:
     progress: Progress
     say: Callable[[str], None]
 
-    def build(self, bundle: Bundle, ref: Ref, lock: Path | None, *, upgrade: bool = False) -> Shipped:
+    def build(self, bundle: Packed, ref: Ref, lock: Path | None, *, upgrade: bool = False) -> Shipped:
         """The image of `bundle`, kept in the store as `ref`. `lock` is the lock's file, honoured and written.
 
         Raises `BaseError`, `NoWheel`, `RegistryError`, `ImageError` or `UsageError`.
@@ -54,28 +57,42 @@ class Shipyard:
         return Shipped(image=image, built=tuple(built), sboms=tuple(sboms))
 
     def plan(
-        self, bundle: Bundle, platform: Platform, lock: Path | None, *, upgrade: bool = False
+        self, bundle: Packed, platform: Platform, lock: Path | None, *, upgrade: bool = False
     ) -> tuple[Plan, Base, Lock]:
         """What the image of `bundle` is made of on `platform`, and with what."""
-        base = self.base(platform, lock, upgrade=upgrade)
+        base = self.base(bundle, platform, lock, upgrade=upgrade)
         found = base.contents
+        if isinstance(bundle, AppBundle):
+            bundle = self._fitting(bundle, base)
         plan = Plan.of(
             bundle, self.settings, python=found.python, executable=found.executable, assets=pages()
         )  # fmt: skip
         return plan, base, self._lock(plan, base, lock, upgrade)
 
-    def base(self, platform: Platform, lock: Path | None, *, upgrade: bool = False) -> Base:
+    def base(self, bundle: Packed, platform: Platform, lock: Path | None, *, upgrade: bool = False) -> Base:
         """The base that the settings name; where they leave it open, the one that the lock holds."""
         finder = Finder(
             store=self.store, platform=platform, progress=self.progress, say=self.say,
             insecure=self.settings.insecure, system=self.settings.system, saved=_saved,
         )  # fmt: skip
+        if isinstance(bundle, AppBundle):
+            finder = replace(finder, python=bundle.manifest.python, oldest=OLDEST_OF_APPS)
         pinned = locks.base_of(lock) if lock and self.settings.base == AUTO and not upgrade else ""
         found = finder.find(pinned or self.settings.base)
         self.say(f"Base: {found.name}, Python {found.contents.python}")
         return found
 
-    def _one(self, bundle: Bundle, platform: Platform, lock: Path | None, upgrade: bool) -> Built:
+    def _fitting(self, bundle: AppBundle, base: Base) -> AppBundle:
+        """The app with pins for the base's Python. Raises `BaseError` naming the base to take where there are none."""
+        manifest, python = bundle.manifest, base.contents.python
+        if python == manifest.python:
+            return bundle
+        raise BaseError(
+            f"The app needs Python {manifest.python}; the base {base.name!r} holds {python}."
+            f" Take another: --base python:{manifest.python}-slim"
+        )
+
+    def _one(self, bundle: Packed, platform: Platform, lock: Path | None, upgrade: bool) -> Built:
         plan, base, locked = self.plan(bundle, platform, lock, upgrade=upgrade)
         return build(plan, base, locked, self.store, self.progress)
 
@@ -128,6 +145,7 @@ def store() -> Store:
     return Store(cache_folder() / "image")
 
 
-def lock_of(target: Path) -> Path:
-    """The lock beside a target."""
-    return target.with_name(f"{target.name}.lock")
+def lock_of(target: Target) -> Path:
+    """The lock beside a target; inside a folder."""
+    path = target.path
+    return path / "flaskship.lock" if path.is_dir() and not is_bundle(path) else path.with_name(f"{path.name}.lock")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from flaskship.artifact.model import Model
 from flaskship.artifact.sniff import Format, Sniffed, sniff
 from flaskship.errors import MissingExtra, NotRecognised
 from flaskship.schema import Facts, Signature
+
+if TYPE_CHECKING:
+    from flaskship.artifact.function.model import FunctionModel
 
 __all__ = ["Format", "Model", "Sniffed", "open", "sniff"]
 
@@ -58,6 +62,15 @@ def isolated(path: Path, facts: Facts | None = None) -> Model:
     """
     model: Model = _loader("isolation.loader").open(path, facts)
     return model
+
+
+def functions(folder: Path, root: str, file: str, attribute: str = "") -> dict[str, FunctionModel]:
+    """The functions of a module, each as a model, by its endpoint's name. `root` and `file` are relative to `folder`.
+
+    Raises what importing the module raises as a `TargetError`, and for a type hint that cannot be a field.
+    """
+    found: dict[str, FunctionModel] = _loader("function.loader").load(folder / root, file, attribute)
+    return found
 
 
 def drawn(model: Model) -> bytes:

@@ -18,8 +18,8 @@ from flaskship.cli.options import MAKING, load, settings_options
 @settings_options(*MAKING)
 def command(target: str, output: Path, **flags: Any) -> None:
     """Write a bundle of TARGET to a directory. The last line is its digest."""
-    path, settings = targets.parse(target, load(flags))
-    made = make.make(path, settings, output, talk.note)
+    named, settings = targets.parse(target, load(flags))
+    made = make.make(named, settings, output, talk.note)
     for warning in made.manifest.warnings:
         talk.warn(warning)
     click.echo(made.digest)

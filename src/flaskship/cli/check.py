@@ -10,9 +10,13 @@ from typing import Any
 import click
 import numpy as np
 
+from flaskship.bundle import Bundle
 from flaskship.cli import targets
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import CheckFailed, Unavailable, UsageError
+from flaskship.predict import recorded
+from flaskship.predict.codec import Codec
+from flaskship.predict.predictor import Predictor
 from flaskship.schema import Answer, Array, Signature
 from flaskship.settings import Settings
 
@@ -30,7 +34,10 @@ def command(target: str, golden: str | None, **flags: Any) -> None:
     remote = target.startswith(("http://", "https://"))
     if remote and not golden:
         raise UsageError("A server does not give away its golden rows. Name their target or bundle with --golden.")
-    bundle = targets.bundled(golden if remote and golden else target, settings)
+    bundle = targets.modelled(golden if remote and golden else target, settings, "check")
+    if bundle.manifest.code:
+        click.echo(_functions(bundle, target if remote else "", settings))
+        return
     rows = bundle.golden
     if remote:
         worst = rows.check(lambda _: _asked(target, rows.rows, bundle.manifest.signature, settings))
@@ -39,22 +46,48 @@ def command(target: str, golden: str | None, **flags: Any) -> None:
     click.echo(f"{rows.answer.rows} golden rows: the same answers, largest difference {worst:.1e}")
 
 
+def _functions(bundle: Bundle, url: str, settings: Settings) -> str:
+    """What became of the golden rows of functions: here, or at the server at `url`. Raises `CheckFailed`."""
+    rows, code = bundle.recorded, bundle.manifest.code
+    assert code is not None
+    if not rows:
+        return "no golden rows: a function has one where each argument has an example or a default"
+    functions = {} if url else bundle.functions()
+    prefixes = {each.name: f"/{each.name}" if len(code.endpoints) > 1 else "" for each in code.endpoints}
+    for name, golden in rows.items():
+        if url:
+            recorded.compare(name, golden, _posted(f"{url.rstrip('/')}{prefixes[name]}", golden.row, settings))
+        else:
+            found = functions[name]
+            recorded.replay(name, golden, Codec(found.signature, hints=found.hints), Predictor(found))
+    rest = [each for each in prefixes if each not in rows]
+    without = f"; none of {', '.join(rest)}" if rest else ""
+    return f"golden rows of {', '.join(rows)}: the same answers{without}"
+
+
 def _asked(url: str, rows: list[dict[str, Any]], signature: Signature, settings: Settings) -> Answer:
     """What the server at `url` answers to `POST /predict` for `rows`."""
-    request = urllib.request.Request(f"{url.rstrip('/')}/predict", json.dumps(rows).encode())
+    try:
+        return _answer(_posted(url, rows, settings)["predictions"], signature)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckFailed(f"{url!r} gives no prediction for the golden rows: {error}.") from error
+
+
+def _posted(url: str, value: Any, settings: Settings) -> Any:
+    request = urllib.request.Request(f"{url.rstrip('/')}/predict", json.dumps(value).encode())
     request.add_header("Content-Type", "application/json")
     if settings.api_key:
         request.add_header("Authorization", f"Bearer {settings.api_key}")
     try:
         with urllib.request.urlopen(request, timeout=settings.timeout) as response:
-            return _answer(json.load(response)["predictions"], signature)
+            return json.load(response)
     except urllib.error.HTTPError as error:
         raise CheckFailed(
             f"{url!r} answers {error.code} {error.reason} to the golden rows: {_detail(error)}"
         ) from error
     except (urllib.error.URLError, TimeoutError) as error:
         raise Unavailable(f"No server answers at {url!r}: {getattr(error, 'reason', error)}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise CheckFailed(f"{url!r} gives no prediction for the golden rows: {error}.") from error
 
 

@@ -34,8 +34,9 @@ def command(target: str, folder: Path, force: bool, port: int | None, **flags: A
     api/ (Dockerfile, requirements, server, model), nginx/, compose.yaml, run_docker.sh, kubernetes.yaml, README.md.
     `docker build api` gives the files that `flaskship build` gives.
     """
-    path, settings = targets.parse(target, load(flags))
-    bundle = transfer.bundled(target, path, settings)
+    settings = load(flags)
+    bundle = transfer.bundled(target, settings)
+    path, settings = targets.parse(target, settings)
     with transfer.bars() as progress:
         yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)
         plan, base, lock = yard.plan(bundle, ship.platforms(settings)[0], ship.lock_of(path))

@@ -15,12 +15,19 @@ from flaskship.settings import Duration, Settings, Size, environment, parse, var
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MAKING = ("sample", "target_column", "name", "model_version", "compile", "trust", "isolated")
+MAKING = ("sample", "target_column", "name", "model_version", "compile", "trust", "isolated", "app", "exclude")
 PACKING = ("base", "requirement", "system", "insecure")  # of a target that becomes an image on the way
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
 HINTS = typing.get_type_hints(Settings)
 NOUNS = {str: "text", int: "number", float: "number", Size: "size", Duration: "duration"}
-WORDS = {"env": "NAME=VALUE", "label": "NAME=VALUE", "requirement": "SPEC", "system": "PACKAGE"}
+WORDS = {
+    "env": "NAME[=VALUE]",
+    "secret": "NAME",
+    "exclude": "PATTERN",
+    "label": "NAME=VALUE",
+    "requirement": "SPEC",
+    "system": "PACKAGE",
+}
 
 
 class SettingType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 only
@@ -58,7 +65,7 @@ def _option(name: str) -> Callable[[Command], Command]:
     if HINTS[name] is bool:
         both = f"{flag}/--no-{name.replace('_', '-')}" if row.default else flag
         return click.option(both, name, default=None, is_flag=True, help=text)
-    if HINTS[name] == tuple[str, ...]:
+    if typing.get_origin(HINTS[name]) is tuple:
         return click.option(flag, name, multiple=True, metavar=WORDS[name], callback=_given, help=text)
     short = [f"-{row.metadata['short']}"] if row.metadata["short"] else []
     kind = SettingType(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from flaskship.artifact.function.model import FunctionModel
 from flaskship.bundle import Bundle
 from flaskship.cli import talk, targets
 from flaskship.cli.options import MAKING, load, settings_options
@@ -42,9 +43,12 @@ def command(
     if bool(values) == bool(source):
         raise UsageError("Give one row with --set FIELD=VALUE …, or a file with --input.")
     settings = load(flags)
-    bundle = targets.bundled(target, settings)
-    predictor = Predictor(bundle.load(trust=settings.trust))
-    codec = Codec(bundle.manifest.signature)
+    bundle = targets.modelled(target, settings, "predict with")
+    if bundle.manifest.code:
+        function = _one(bundle.functions(), target)
+        predictor, codec = Predictor(function), Codec(function.signature, hints=function.hints)
+    else:
+        predictor, codec = Predictor(bundle.load(trust=settings.trust)), Codec(bundle.manifest.signature)
     if source is None:
         request = codec.decode_pairs(_pair(text) for text in values)
         answer = predictor(request.columns)
@@ -54,6 +58,16 @@ def command(
     else:
         rows, bad = _score(source, output, bundle, codec, predictor, cast("table.OnError", on_error))
         talk.note(f"{rows:,} rows" + (f", {bad:,} problems answered with nulls" if bad else ""))
+
+
+def _one(functions: Mapping[str, FunctionModel], target: str) -> FunctionModel:
+    """The only function. Raises `UsageError` where there are several, and where it streams."""
+    if len(functions) > 1:
+        raise UsageError(f"{target!r} has {len(functions)} endpoints: {', '.join(functions)}. Name one: FILE.py:NAME")
+    name, found = next(iter(functions.items()))
+    if found.streams:
+        raise UsageError(f"{name!r} answers bit by bit, which is for HTTP: flaskship serve {target}")
+    return found
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import docker
 
-from flaskship import engine
+from flaskship import engine, variables
 from flaskship.cli import supply, talk
 from flaskship.cli.options import MAKING, PACKING, load, settings_options
 from flaskship.deploy.service import Service
@@ -22,8 +22,8 @@ from flaskship.engine.connection import is_here
 from flaskship.engine.images import Held
 from flaskship.engine.starting import Start
 from flaskship.errors import EngineError, UsageError
-from flaskship.plan import BAKED, pairs
-from flaskship.settings import Duration, Settings, environment, parse, variable
+from flaskship.plan import BAKED
+from flaskship.settings import Duration, Settings, parse, variable
 
 CONTAINER = ("env", "api_key", "replicas", "memory", "cpus", "gpu")
 PORT = re.compile(r"(?:(\d+(?:\.\d+){3}|\[[0-9A-Fa-f:]+\]):)?(\d{1,5})(?::(\d{1,5}))?")
@@ -75,8 +75,8 @@ def command(
     model's file or a bundle, is made an image first, as by `flaskship build`.
     """
     settings = load(flags)
-    env = pairs([_valued(each) for each in (*_lines(env_file), *settings.env)], "--env")
-    settings = replace(settings, env=tuple(f"{name}={value}" for name, value in env.items()))
+    settings = replace(settings, env=(*_lines(env_file), *settings.env))
+    variables.given(settings)  # what has no value here is said before anything is built
     wished = Port.parse(port) if port is not None else Port(published=settings.port)
     patience, mounts = parse(wait, Duration, "--wait"), tuple(map(_mount, volume))
     if not detach and settings.replicas > 1:
@@ -153,15 +153,6 @@ def _interruptible() -> Iterator[None]:
 def _lines(path: Path | None) -> list[str]:
     text = path.read_text(encoding="utf-8") if path else ""
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _valued(word: str) -> str:
-    """`NAME=VALUE` as it stands, `NAME` with the value that it has here."""
-    if "=" in word:
-        return word
-    if word not in environment():
-        raise UsageError(f"--env {word!r} is no NAME=VALUE, nor the name of a variable that is set here.")
-    return f"{word}={environment()[word]}"
 
 
 def _mount(text: str) -> str:

@@ -29,7 +29,8 @@ def command(target: tuple[str, ...], **flags: Any) -> int:
     Several targets are served side by side, each under /NAME/…, with an index page at /.
     """
     settings = load(flags)
-    watched = [targets.parse(text, settings)[0] for text in target]
+    parsed = [targets.parse(text, settings) for text in target]
+    watched = [each.folder if each.is_code else each.path for each, _ in parsed]
 
     def made() -> list[Path]:
         return _said(targets.bundled_apart(list(target), settings))

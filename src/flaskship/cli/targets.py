@@ -1,8 +1,9 @@
-"""Targets as named on the command line: `model.joblib`, or `name=model.joblib`."""
+"""Targets as named on the command line: `model.joblib`, `module.py:name`, `folder`, or `name=model.joblib`."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import sys
 from dataclasses import replace
@@ -10,44 +11,75 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flaskship import cache
+from flaskship import cache, variables
 from flaskship.cli import talk
 from flaskship.errors import INTERRUPTED, FlaskshipError, UsageError
 from flaskship.settings import Settings
+from flaskship.target import MODULE, Target, says
 
 if TYPE_CHECKING:
+    from flaskship.app_bundle import Packed
     from flaskship.bundle import Bundle
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SUFFIXES = ("joblib", "pkl", "pickle", "onnx", "skops", "json", "ubj", "txt", "cbm", "pt", "pt2", "keras", "py")
+OF_FOLDER = ("app", "exclude", "env", "secret", "requirement", "system")  # settings that a folder of code may hold
 
 
-def parse(text: str, settings: Settings) -> tuple[Path, Settings]:
-    """The path, and the settings with the name given before `=`."""
-    name, equals, path = text.partition("=")
-    if not equals or Path(text).exists():
-        return Path(text), settings
-    if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a model: use letters, digits, '.', '_' and '-'.")
-    return Path(path), replace(settings, name=name)
+def parse(text: str, settings: Settings) -> tuple[Target, Settings]:
+    """The target, and the settings with the name given before `=`, and of code, with those that its folder holds."""
+    name, equals, rest = text.partition("=")
+    if equals and not Path(text).exists() and "(" not in name:
+        if not NAME.fullmatch(name):
+            raise UsageError(f"{name!r} cannot name a model: use letters, digits, '.', '_' and '-'.")
+        text, settings = rest, replace(settings, name=name)
+    target = Target.of(text)
+    return target, _with_own(target, settings) if target.is_code else settings
+
+
+def _with_own(target: Target, settings: Settings) -> Settings:
+    """What `[tool.flaskship]` in the target's own folder says, where nothing said otherwise; lists are joined."""
+    if target.folder.resolve() == Path.cwd():
+        return settings  # which has it
+    own = Settings.load(target.folder, {}, {})
+    found = {name: getattr(settings, name) or getattr(own, name) for name in OF_FOLDER}
+    joined = {
+        name: tuple(dict.fromkeys([*getattr(own, name), *value])) for name, value in found.items() if name != "app"
+    }
+    return replace(settings, **{**found, **joined})
 
 
 def names_path(text: str) -> bool:
-    """True for a file, a directory or `name=path`, there or not; false for what can only be an image."""
-    return Path(text).exists() or "=" in text or Path(text).suffix.lstrip(".") in SUFFIXES
+    """True for a file, a directory, a module or `name=path`, there or not; false for what can only be an image."""
+    if Path(text).exists() or "=" in text or Path(text).suffix.lstrip(".") in SUFFIXES:
+        return True
+    target = Target.of(text)
+    module = text.partition(":")[0]
+    if not target.attribute:
+        return False
+    return not MODULE.fullmatch(module) or says(target)  # else `sales:latest`, an image, unless sales.py has that name
 
 
-def bundled(text: str, settings: Settings) -> Bundle:
+def bundled(text: str, settings: Settings, *, linked: bool = True) -> Packed:
     """The bundle of a target, made now where there is none; says each step."""
     from flaskship import make  # heavy: only the verbs that make a bundle pay for it
 
-    path, settings = parse(text, settings)
-    return make.cached(path, settings, talk.note)
+    return make.cached(*parse(text, settings), talk.note, linked=linked)
+
+
+def modelled(text: str, settings: Settings, verb: str) -> Bundle:
+    """The bundle of a model or of functions. Raises `UsageError` for an app, of which nobody knows what it takes."""
+    from flaskship.bundle import Bundle  # brings NumPy
+
+    found = bundled(text, settings)
+    if not isinstance(found, Bundle):
+        raise UsageError(f"{text!r} is an app: it has no signature by which to {verb} it. Ask it over HTTP instead.")
+    return found
 
 
 def bundled_apart(texts: list[str], settings: Settings) -> list[Path]:
     """The bundles of targets; what is missing is made in a process of its own: this one stays small."""
-    found = [cache.find(*parse(text, settings)) for text in texts]
+    found = [cache.find(*parse(text, settings), linked=True) for text in texts]
     missing = [text for text, path in zip(texts, found, strict=True) if path is None]
     made = iter(_made_apart(missing, settings) if missing else [])
     return [next(made) if path is None else path for path in found]
@@ -71,9 +103,12 @@ def _made_apart(texts: list[str], settings: Settings) -> list[Path]:
 
 
 def _make(texts: list[str], settings: Settings, results: Connection) -> None:
+    os.environ.update(variables.given(settings))
     try:
         results.send([bundled(text, settings).path for text in texts])
     except (FlaskshipError, OSError) as error:
         results.send(error)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)  # a terminal's Ctrl-C reaches the caller too, who says what there is to say
+        os._exit(INTERRUPTED)  # a terminal's Ctrl-C reaches the caller too, who says what there is to say
+    sys.stdout.flush()
+    os._exit(0)  # a module's own threads may never end

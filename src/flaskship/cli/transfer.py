@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flaskship import cache, ship
-from flaskship.bundle import Bundle
+from flaskship import app_bundle, cache, ship
+from flaskship.app_bundle import Packed
 from flaskship.cli import talk, targets
 from flaskship.deploy.service import slug
 from flaskship.image.layer import Layer, Moved
@@ -51,10 +50,10 @@ def registry(ref: Ref, insecure: bool) -> Iterator[Registry]:
             found.client.close()
 
 
-def bundled(target: str, path: Path, settings: Settings) -> Bundle:
+def bundled(text: str, settings: Settings) -> Packed:
     """The bundle of a target; one that was bundled before is read without the libraries that make one."""
-    found = cache.find(path, settings)
-    return targets.bundled(target, settings) if found is None else Bundle.read(found)
+    found = cache.find(*targets.parse(text, settings))
+    return targets.bundled(text, settings, linked=False) if found is None else app_bundle.read(found)
 
 
 def built(
@@ -62,8 +61,8 @@ def built(
 ) -> tuple[Ref, ship.Shipped]:
     """The image of a target, kept in the user's cache as `tag`, or as `flaskship/NAME` where there is none."""
     ref = None if tag is None else Ref.parse(tag)
+    bundle = bundled(target, settings)
     path, settings = targets.parse(target, settings)
-    bundle = bundled(target, path, settings)
     ref = ref or Ref.parse(f"flaskship/{slug(bundle.manifest.name)}")
     with bars() as progress:
         yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)

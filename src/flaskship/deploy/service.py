@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flaskship import variables
 from flaskship.errors import UsageError
-from flaskship.plan import BAKED, pairs, written
+from flaskship.plan import BAKED, SECRETS, TARGET, written
 from flaskship.settings import Duration, Settings, Size, variable
+from flaskship.target import Kind
 
 REPLICAS = 2
 NGINX = "nginx:stable-alpine"
@@ -46,6 +48,8 @@ class Service:
     nginx: str = NGINX
     env: Mapping[str, str] = field(default_factory=dict)  # of the container, beyond the image's own
     api_key: str = ""  # written as a secret where the engine has such, never into an image
+    secrets: Mapping[str, str] = field(default_factory=dict)  # further variables, likewise
+    kind: Kind = Kind.MODEL
 
     @classmethod
     def of(
@@ -61,12 +65,13 @@ class Service:
 
         What was baked into the image holds, unless `settings` differ from the default or `given` names them: those go
         into the container's environment. Raises `UsageError` for an image that is none of Flaskship's, for half of a
-        certificate, and for an --env without `=`.
+        certificate, and for an --env or a secret without a value.
         """
         labels = config.get("Labels") or {}
         if "io.flaskship.version" not in labels:
             raise UsageError(f"{image!r} was not made by Flaskship: it lacks the labels. Build it: flaskship build")
-        more = pairs(settings.env, "--env")
+        secret = {*settings.secret, *(labels.get(SECRETS) or "").split()}
+        more = variables.given(settings, sorted(secret))
         baked = Settings.load(None, {**dict(each.partition("=")[::2] for each in config.get("Env") or []), **more}, {})
         asked = {
             row.name
@@ -84,8 +89,11 @@ class Service:
             rate_limit=settings.rate_limit,
             tls=_tls(settings),
             nginx=NGINX if settings.nginx == "auto" else settings.nginx,
-            env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked} | more,
+            env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked}
+            | {name: value for name, value in more.items() if name not in secret},
             api_key=settings.api_key,
+            secrets={name: more[name] for name in sorted(secret)},
+            kind=Kind(labels.get(TARGET, Kind.MODEL)),
             **{name: getattr(settings, name) for name in ("memory", "cpus")},
             **{name: getattr(held, name) for name in HELD},
         )

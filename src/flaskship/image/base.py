@@ -33,6 +33,7 @@ from flaskship.image.ref import Ref
 from flaskship.image.registry import Registry
 from flaskship.image.spec import Blob, Image, Platform
 from flaskship.image.store import Store
+from flaskship.plan import OLDEST
 
 AUTO = "auto"
 FORGOTTEN = 600  # seconds for which a registry that did not answer is not asked again, where there is another way
@@ -65,6 +66,8 @@ class Finder:
     insecure: bool = False
     saved: Callable[[str, Path], Path]  # archives an image of the local engine in a folder
     system: Sequence[str] = ()  # Debian packages that an assembled base gets
+    python: str = f"{sys.version_info.major}.{sys.version_info.minor}"  # that is wanted where the base is left open
+    oldest: tuple[int, ...] = OLDEST
 
     def find(self, name: str) -> Base:
         """The base called `name`. Raises `BaseError`, `RegistryError`, `UsageError` or `EngineError`."""
@@ -85,7 +88,7 @@ class Finder:
         return self._reference(Ref.parse(name))
 
     def _auto(self) -> Base:
-        wanted = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+        wanted = f"python:{self.python}-slim"
         away = self.store.recall("away", wanted) or 0
         try:
             if debian.available() and time.time() - away < FORGOTTEN:
@@ -170,7 +173,7 @@ class Finder:
         self, name: str, digest: str, layers: tuple[Layer, ...], settings: Mapping[str, Any], pin: str = ""
     ) -> Base:
         found = contents.look([each.blob for each in layers], self.store)
-        contents.need(found, name)
+        contents.need(found, name, self.oldest)
         if found.architecture and found.architecture != self.platform.architecture:
             raise BaseError(f"The base {name!r} is for {found.architecture}, not for {self.platform}.")
         return Base(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flaskship.image import spec, tar, wheels
@@ -46,7 +46,8 @@ def build(plan: Plan, base: Base, lock: Lock, store: Store, progress: Progress) 
 
 def _part(part: Part, plan: Plan, store: Store, progress: Progress) -> Layer:
     compiler = interpreter(plan.python) if part.compiled else ""
-    question = ("part", bool(compiler), plan.python, plan.executable, *_fingerprint(part))
+    own = ("own", plan.user) if part.own else ()
+    question = ("part", bool(compiler), plan.python, plan.executable, *own, *_fingerprint(part))
     return layer(store, progress, part.title, question, _content(part, plan, compiler))
 
 
@@ -69,6 +70,8 @@ def _content(part: Part, plan: Plan, compiler: str) -> Callable[[Path], Sequence
             tar.Entry(name=name[1:], source=each) if isinstance(each, bytes) else tar.entry(each, name[1:])
             for name, each in part.files.items()
         ]
+        if part.own:
+            files = list(_owned(files, int(plan.user.partition(":")[0])))
         if part.compiled:
             files += [
                 tar.Entry(name=f"{wheels.PREFIX}/bin/python", link=plan.executable),
@@ -78,6 +81,13 @@ def _content(part: Part, plan: Plan, compiler: str) -> Callable[[Path], Sequence
         return files
 
     return entries
+
+
+def _owned(files: Sequence[tar.Entry], user: int) -> Iterator[tar.Entry]:
+    """The files, and the folders below the bundle's own that hold them, written to by that user and by group 0."""
+    folders = {each for file in files for each in PurePosixPath(file.name).parents if len(each.parts) > 1}
+    yield from (tar.Entry(name=str(each), mode=0o775, owner=user) for each in sorted(folders))
+    yield from (replace(each, mode=0o775 if each.executable else 0o664, owner=user) for each in files)
 
 
 def _config(plan: Plan, base: Base, layers: Sequence[Layer], labels: Mapping[str, str]) -> dict[str, Any]:

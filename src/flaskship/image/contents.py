@@ -13,7 +13,6 @@ from flaskship.errors import BaseError
 from flaskship.image.spec import Blob
 from flaskship.image.store import Store
 from flaskship.image.wheels import Package
-from flaskship.plan import OLDEST
 
 PYTHONS = re.compile(r"((?:usr/local|usr|opt/[^/]+)/bin)/python(3\.\d+)")
 STATUS = re.compile(r"var/lib/dpkg/(status|status\.d/[^/]+)")
@@ -130,13 +129,13 @@ def licence(text: str) -> str:
     return " AND ".join(dict.fromkeys(each.strip() for each in machine or COMMON.findall(text)))
 
 
-def need(found: Contents, name: str) -> None:
-    """Raises `BaseError` where a base holds no Python that Flaskship runs on."""
+def need(found: Contents, name: str, oldest: tuple[int, ...]) -> None:
+    """Raises `BaseError` where a base holds no Python, or one before the `oldest` that will do."""
     if not found.python:
         raise BaseError(
             f"The base {name!r} holds no Python 3 (looked for /usr/local/bin, /usr/bin and /opt/*/bin). Take one that"
             " does, such as python:3.12-slim, or assemble one: flaskship base debian -o base.tar, then --base base.tar."
         )
-    if tuple(map(int, found.python.split("."))) < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
-        raise BaseError(f"The base {name!r} holds Python {found.python}; Flaskship runs on {oldest} and later.")
+    if tuple(map(int, found.python.split("."))) < oldest:
+        wanted = ".".join(map(str, oldest))
+        raise BaseError(f"The base {name!r} holds Python {found.python}; Flaskship runs on {wanted} and later.")

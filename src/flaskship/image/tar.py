@@ -1,4 +1,4 @@
-"""Tar files whose bytes depend on names, modes and contents alone: sorted, owner 0, time 0, PAX where ustar ends."""
+"""Tar files whose bytes depend on names, modes, owners and contents: sorted, group 0, time 0, PAX where ustar ends."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Entry:
     link: str = ""
     executable: bool = False
     mode: int = 0  # where it is neither 0755 nor 0644
+    owner: int = 0  # the user; the group is 0
 
     @property
     def size(self) -> int:
@@ -99,6 +100,7 @@ def _write_one(one: Entry, out: Sink) -> None:
         info.type, info.mode = tarfile.DIRTYPE, one.mode or 0o755
     else:
         info.size, info.mode = one.size, one.mode or (0o755 if one.executable else 0o644)
+    info.uid = one.owner
     out.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
     if one.source is None:
         return

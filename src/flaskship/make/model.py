@@ -1,4 +1,4 @@
-"""From a target to a bundle: one line a step."""
+"""From a model's file to a bundle: one line a step."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from flaskship.plan import NUMPY
 from flaskship.sample import Sample
 from flaskship.schema import Answer, Columns, Signature
 from flaskship.settings import Settings
+from flaskship.target import Target
 
 GOLDEN_ROWS = 16
 MADE_UP_ROWS = 256  # of which the golden ones are the first that are answered
@@ -38,22 +39,9 @@ class Served:
     requirements: tuple[str, ...]
 
 
-def silent(text: str) -> None:
-    """Says nothing."""
-
-
-def cached(target: Path, settings: Settings, say: Say = silent) -> Bundle:
-    """The bundle of `target`: itself if it is one, else from the cache, else made now."""
-    found = cache.find(target, settings)
-    if found is not None:
-        return Bundle.read(found)
-    made = make(target, settings, cache.made() / cache.key(target, settings), say)
-    cache.prune()
-    return made
-
-
-def make(target: Path, settings: Settings, into: Path, say: Say = silent) -> Bundle:
-    """A bundle of the model file `target`, written to `into`. Raises as `artifact.open`, and `CheckFailed`."""
+def make(given: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False) -> Bundle:
+    """A bundle of the model file `given`, written to `into`. Raises as `artifact.open`, and `CheckFailed`."""
+    target = given.path
     say(f"Reading {target}")
     model = artifact.isolated(target) if settings.isolated else artifact.open(target, trust=settings.trust)
     sample = samples.read(settings.sample, model, settings.target_column) if settings.sample else None

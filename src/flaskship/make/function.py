@@ -1,0 +1,74 @@
+"""From a module's functions to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from flaskship import __version__, artifact, bundle, cache
+from flaskship.artifact.function import reading
+from flaskship.artifact.function.model import FunctionModel
+from flaskship.bundle import Bundle, Code, Compilation, Endpoint, Manifest, Recorded, Source
+from flaskship.errors import BadInput, PredictionFailed, UsageError
+from flaskship.predict import recorded
+from flaskship.predict.codec import Codec
+from flaskship.predict.predictor import Predictor
+from flaskship.settings import Settings
+from flaskship.target import Target
+
+Say = Callable[[str], None]
+OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of a function
+
+
+def make(target: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False) -> Bundle:
+    """A bundle of the functions that `target` names, written to `into`.
+
+    Raises `TargetError` for what its module raises, and for a type hint that cannot be a field.
+    """
+    for each in OF_MODELS:
+        if getattr(settings, each):
+            raise UsageError(f"--{each.replace('_', '-')} is for models; {str(target)!r} is a function.")
+    say(f"Reading {target}")
+    folder, path = target.folder.resolve(), target.path.resolve()
+    root = reading.home(path)[0].resolve()
+    code = Code(root=_inside(root, folder), file=_inside(path, root), attribute=target.attribute, endpoints=())
+    models = artifact.functions(folder, code.root, code.file, code.attribute)
+    rows, doubts = _recorded(models)
+    first = next(iter(models.values()))
+    manifest = Manifest(
+        flaskship=__version__,
+        name=settings.name or path.stem,
+        version=settings.model_version,
+        model="",
+        signature=first.signature,
+        facts=first.facts,
+        source=Source(file=path.name, sha256=cache.sha256(path), size=path.stat().st_size),
+        compilation=Compilation(compiled=False, reason="it is code"),
+        warnings=tuple(dict.fromkeys([*first.facts.warnings, *doubts])),
+        code=replace(code, endpoints=tuple(_endpoint(name, each) for name, each in models.items())),
+    )
+    files = None if linked else [name for name, _, _ in cache.listing(folder)]
+    return bundle.write_code(into, manifest, folder, files, rows)
+
+
+def _inside(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _endpoint(name: str, model: FunctionModel) -> Endpoint:
+    return Endpoint(name=name, path=model.path, signature=model.signature, batch=model.batch)
+
+
+def _recorded(models: Mapping[str, FunctionModel]) -> tuple[dict[str, Recorded], list[str]]:
+    """Golden rows by endpoint, and what speaks against them."""
+    rows, doubts = {}, []
+    for name, model in models.items():
+        try:
+            found = recorded.record(Codec(model.signature, hints=model.hints), Predictor(model))
+        except (BadInput, PredictionFailed) as error:
+            doubts.append(f"{name!r} does not answer its own examples and defaults: {error.detail}")
+            continue
+        if found:
+            rows[name] = found
+    return rows, doubts

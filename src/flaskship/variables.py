@@ -1,0 +1,44 @@
+"""The environment of what is served: `--env NAME=VALUE`, `--env NAME` with the value that it has here, and secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from flaskship.errors import UsageError
+from flaskship.settings import Settings, environment
+
+
+def given(settings: Settings, secrets: Iterable[str] = ()) -> dict[str, str]:
+    """All that it gets where it runs: what `settings.env` says, and each secret, also an image's `secrets`.
+
+    Raises `UsageError` for a name that has no value here.
+    """
+    found = pairs([_valued(each) for each in settings.env], "--env")
+    for name in (*settings.secret, *secrets):
+        if name not in found and name not in environment():
+            raise UsageError(f"The secret {name!r} has no value here. Set that variable, or say: --env {name}=VALUE")
+        found.setdefault(name, environment().get(name, ""))
+    return found
+
+
+def baked(settings: Settings) -> dict[str, str]:
+    """What an image keeps of it: no secret. Raises `UsageError` for a name that has no value here."""
+    kept = [each for each in settings.env if each.partition("=")[0] not in settings.secret]
+    return pairs([_valued(each) for each in kept], "--env")
+
+
+def _valued(word: str) -> str:
+    """`NAME=VALUE` as it stands, `NAME` with the value that it has here."""
+    if "=" in word:
+        return word
+    if word not in environment():
+        raise UsageError(f"--env {word!r} is no NAME=VALUE, nor the name of a variable that is set here.")
+    return f"{word}={environment()[word]}"
+
+
+def pairs(words: Sequence[str], flag: str) -> dict[str, str]:
+    """`["A=1"]` as a mapping. Raises `UsageError` for what has no `=`, and for a name with a space, or none."""
+    for each in words:
+        if "=" not in each or len(each.partition("=")[0].split()) != 1:
+            raise UsageError(f"{flag} {each!r} is no NAME=VALUE.")
+    return {each.partition("=")[0]: each.partition("=")[2] for each in words}
