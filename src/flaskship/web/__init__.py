@@ -9,6 +9,6 @@ A request goes through layers, chosen at start: ops (id, clock, counts, guards) 
 from __future__ import annotations
 
 from flaskship.web.application import application, blueprint, create_app
-from flaskship.web.subject import Subject, subject
+from flaskship.web.subject import Subject, subject, subjects
 
-__all__ = ["Subject", "application", "blueprint", "create_app", "subject"]
+__all__ = ["Subject", "application", "blueprint", "create_app", "subject", "subjects"]

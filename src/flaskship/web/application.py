@@ -41,7 +41,7 @@ def create_app(subjects: Sequence[Subject], settings: Settings, *, shared: Path 
     own = {addresses.wsgi(each.path): each for each in subjects if each.path.strip("/")}
     lanes = {f"{prefix}/predict": each for prefix, each in below.items() if each is not None} | own
     layers: list[Callable[[WSGI], WSGI]] = [
-        partial(FastLane, flask=app, site=site, lanes={path: each for path, each in lanes.items() if not each.streams}),
+        partial(FastLane, flask=app, site=site, lanes={path: each for path, each in lanes.items() if each.quick}),
         partial(Ops, site=site, prefixes=below, own={path: each.name for path, each in own.items()}),
     ]
     if Vertex.wanted(environment()):

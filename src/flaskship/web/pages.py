@@ -17,7 +17,7 @@ from flaskship.errors import BadInput, FlaskshipError, Problem
 from flaskship.predict.codec import Request
 from flaskship.predict.uploads import Given
 from flaskship.schema import Signature, Task
-from flaskship.web import answers, assets, drawing, form, multipart, problem, reply, snippets, streams
+from flaskship.web import answers, assets, drawing, form, multipart, problem, reply, results, snippets, streams
 from flaskship.web.drawing import Drawing
 from flaskship.web.form import seen
 from flaskship.web.subject import Site, Subject
@@ -95,7 +95,7 @@ def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
         """What the form sends, answered on the page; `?part=answer` gives the answer alone."""
         body, content = reply.body(request.environ, limit), request.environ.get("CONTENT_TYPE", "")
         if reply.media_type(content)[0] not in (*multipart.TYPES, ""):
-            return predicted(subject, reply.decoded(subject, body, content), site)  # no browser sent that
+            return results.respond(subject, reply.decoded(subject, body, content), site)  # no browser sent that
         pairs = reply.form(body, content, files=subject.takes_files)
         if wants_json():
             return timed_json(subject, pairs)
@@ -129,14 +129,6 @@ def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
 def sample_name(subject: Subject) -> str:
     kept = "".join(each if each.isascii() and (each.isalnum() or each in "._-") else "_" for each in subject.name)
     return f"{kept}_sample.csv"
-
-
-def predicted(subject: Subject, asked: Request, site: Site) -> Response:
-    """The answer to decoded rows, at once or bit by bit."""
-    if subject.streams:
-        return streams.respond(subject, asked, site)
-    status, headers, body = reply.answer(subject, asked)
-    return Response(body, status, headers)
 
 
 def decoded(subject: Subject, pairs: list[tuple[str, Given]]) -> Request:

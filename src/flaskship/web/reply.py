@@ -17,6 +17,7 @@ from werkzeug.http import parse_options_header
 from flaskship.errors import BadInput, NotJSON, TooLarge, UnsupportedContent
 from flaskship.predict.codec import Request, pairs
 from flaskship.predict.uploads import Given, Upload, named
+from flaskship.schema import AnswerType
 from flaskship.web import multipart
 from flaskship.web.subject import Subject
 
@@ -26,6 +27,7 @@ StartResponse: TypeAlias = Callable[..., Any]
 WSGI: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 JSON = "application/json"
+MASKS = "masks"  # an option in the query
 OK = "200 OK"
 NO_SNIFF = ("X-Content-Type-Options", "nosniff")
 NO_STORE = ("Cache-Control", "no-store")
@@ -63,7 +65,21 @@ def query(subject: Subject, text: str) -> Reply:
 
 def queried(subject: Subject, text: str) -> Request:
     """What a URL's query asks."""
-    return subject.codec.decode_query(text if text.isascii() else from_wsgi(text))
+    if subject.quick:
+        return subject.codec.decode_query(text if text.isascii() else from_wsgi(text))
+    return subject.codec.decode_pairs(fields(subject, text))
+
+
+def fields(subject: Subject, query: str) -> list[tuple[str, Given]]:
+    """The names and values of a query that are fields."""
+    there = options(subject, query)
+    return [each for each in pairs(from_wsgi(query)) if each not in there]
+
+
+def options(subject: Subject, query: str) -> list[tuple[str, str]]:
+    """Those that say what is answered: `masks=rle` of a function that segments."""
+    may = subject.signature.answers is AnswerType.SEGMENTATION and MASKS not in subject.signature.names
+    return [each for each in pairs(from_wsgi(query)) if may and each[0] == MASKS]
 
 
 def json(subject: Subject, body: bytes) -> Reply:
@@ -87,7 +103,7 @@ def decoded(subject: Subject, body: bytes, content_type: str, query: str = "") -
         return subject.codec.decode_pairs(form(body, content_type, files=subject.takes_files))
     if subject.file:
         upload = Upload(name=subject.file, content_type=media, filename=named(media), body=body)
-        return subject.codec.decode_pairs([(subject.file, upload), *pairs(from_wsgi(query))])
+        return subject.codec.decode_pairs([(subject.file, upload), *fields(subject, query)])
     sent = f"{media!r} is no type that is read here" if media else "The body has no content type and is not JSON"
     raise UnsupportedContent(f"{sent}. Send application/json, or a form. Files go to /predict_file.")
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from flaskship.web import files, health, invocations, openapi, pages, problem, reply
+from flaskship.web import files, health, invocations, openapi, pages, problem, reply, results
 from flaskship.web.oip import OIP
 from flaskship.web.reply import Reply
 from flaskship.web.subject import Site, Subject
@@ -48,7 +48,7 @@ def predicting(subject: Subject, site: Site, page: str = "") -> Callable[[], Res
             return redirect(page)
         else:
             asked = reply.queried(subject, environ.get("QUERY_STRING", ""))
-        return pages.predicted(subject, asked, site)
+        return results.respond(subject, asked, site)
 
     return predict
 

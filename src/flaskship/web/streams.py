@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 from flask import Response, request
 
-from flaskship.errors import FlaskshipError, PredictionFailed, Unavailable
+from flaskship.errors import FlaskshipError, Unavailable
 from flaskship.predict.codec import Request
 from flaskship.web import problem, reply
 from flaskship.web.problem import REQUEST_ID
@@ -57,7 +57,11 @@ FORMATS = {
         end=b"event: end\ndata: null\n\n",
     ),
     LINES: Format(item=lambda item: item + b"\n", text=None, error=lambda fault: b'{"error":' + fault + b"}\n"),
-    TEXT: Format(item=lambda item: item + b"\n", text=str.encode, error=lambda fault: b"\n" + fault + b"\n"),
+    TEXT: Format(
+        item=lambda item: item + b"\n",
+        text=lambda text: text.encode(errors="replace"),
+        error=lambda fault: b"\n" + fault + b"\n",
+    ),
 }
 
 
@@ -136,10 +140,6 @@ class Body:
         except StopIteration:
             self._over = True
             return self._format.end
-        except FlaskshipError:
-            raise
-        except Exception as error:  # the border: a function may raise what it likes
-            raise PredictionFailed("The function failed while it answered.") from error
 
     def close(self) -> None:
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from flaskship.bundle import Bundle
 from flaskship.errors import Unavailable
+from flaskship.predict import recorded
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
 from flaskship.schema import TABULAR, Answer, AnswerType, Columns, FieldType, Signature, Task
@@ -79,6 +80,12 @@ class Subject:
         return self.signature.answers is AnswerType.STREAM
 
     @property
+    def quick(self) -> bool:
+        """Whether an answer is JSON, whatever is accepted, and its options are none."""
+        picture = self.signature.outputs[0].type is FieldType.IMAGE
+        return not picture and self.signature.answers not in (AnswerType.STREAM, AnswerType.SEGMENTATION)
+
+    @property
     def cells(self) -> bool:
         """Whether a row can be one of a file, each field in a cell, with its answer beside it."""
         return not self.streams and all(each.type in CELLS for each in self.signature.inputs)
@@ -143,6 +150,44 @@ def subject(bundle: Bundle, settings: Settings) -> Subject:
     )
     bundle.golden.check(predictor)
     made.open(predictor)
+    return made
+
+
+def subjects(bundle: Bundle, settings: Settings) -> tuple[Subject, ...]:
+    """The bundle's model, or each of its functions, ready. Raises as `subject`."""
+    code = bundle.manifest.code
+    if code is None:
+        return (subject(bundle, settings),)
+    models, rows = bundle.functions(), bundle.recorded
+    found = []
+    for endpoint in code.endpoints:
+        name = endpoint.name if len(code.endpoints) > 1 else bundle.manifest.name
+        made = _function(bundle, name, models[endpoint.name], settings)
+        if golden := rows.get(endpoint.name):
+            recorded.replay(name, golden, made.codec, made.predictor)
+        found.append(made)
+    return tuple(found)
+
+
+def _function(bundle: Bundle, name: str, model: Any, settings: Settings) -> Subject:
+    """A function of the bundle under `name`; `model` is a `FunctionModel`."""
+    made = Subject(
+        name=name,
+        version=settings.model_version or bundle.manifest.version,
+        codec=Codec(model.signature, hints=model.hints),
+        path=model.path,
+        card=card(bundle),
+    )
+    made.open(
+        Predictor(
+            model,
+            fast=not model.batch,
+            max_batch=model.batch,
+            max_queue=settings.max_queue,
+            timeout=settings.timeout,
+            observe=made.observe,
+        )
+    )
     return made
 
 
