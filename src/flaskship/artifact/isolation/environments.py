@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flaskship import indexes
 from flaskship.artifact.pickles import Scan
 from flaskship.errors import VersionMismatch
 from flaskship.settings import cache_folder
@@ -55,10 +57,12 @@ class Recipe:
 
     requirements: tuple[str, ...]
     pythons: tuple[str, ...]
+    options: tuple[str, ...] = ("--only-binary", ":all:")  # of `uv pip install`
+    more: tuple[str, ...] = ()  # put beside them as it is, without what it asks for
 
     @property
     def digest(self) -> str:
-        facts = [self.requirements, self.pythons, platform.machine(), sys.platform]
+        facts = [self.requirements, self.pythons, self.options, self.more, platform.machine(), sys.platform]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
@@ -120,25 +124,37 @@ def _interpreter(environment: Path) -> Path:
 
 def _build(place: Path, wanted: Recipe) -> None:
     """An environment at `place`, with the newest Python that this machine has or uv can fetch."""
-    here = [found for each in wanted.pythons if (found := _installed(each))]
+    here = [found for each in wanted.pythons if (found := interpreter(each))]
     for choice in here or wanted.pythons[:1]:
         failed = _uv("venv", "--quiet", "--relocatable", "--python", str(choice), str(place))
         if not failed:
             break
     else:
         raise _cannot(wanted, failed)
-    interpreter = str(_interpreter(place))
-    if failed := _uv(
-        "pip", "install", "--quiet", "--only-binary", ":all:", "--python", interpreter, *wanted.requirements
-    ):
-        raise _cannot(wanted, failed)
+    install = ("pip", "install", "--quiet", "--python", str(_interpreter(place)))
+    steps = ((*wanted.options, *wanted.requirements), ("--no-deps", *wanted.more) if wanted.more else ())
+    for each in filter(None, steps):
+        if failed := _uv(*install, *each):
+            raise _cannot(wanted, failed)
 
 
-def _installed(version: str) -> Path | None:
-    """A Python of this version: on the path, or one of pyenv's."""
+@functools.cache
+def interpreter(version: str) -> Path | None:
+    """A Python of this version: this one, on the path, one of pyenv's, or one that uv fetched earlier."""
+    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        return Path(sys.executable)
     kept = Path.home() / ".pyenv" / "versions"
     candidates = [shutil.which(f"python{version}"), *sorted(kept.glob(f"{version}.*/bin/python"), reverse=True)]
-    return next((Path(each) for each in candidates if each and _runs(str(each), version)), None)
+    found = next((Path(each) for each in candidates if each and _runs(str(each), version)), None)
+    return found or _fetched(version)
+
+
+def _fetched(version: str) -> Path | None:
+    try:
+        done = uv(["python", "find", "--managed-python", "--no-python-downloads", "--no-project", version])
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
 def _runs(interpreter: str, version: str) -> bool:
@@ -152,16 +168,29 @@ def _runs(interpreter: str, version: str) -> bool:
 
 def _uv(*arguments: str) -> str:
     """Runs uv; what went wrong, "" where nothing did."""
-    import uv  # an image has none, and needs none
-
     try:
-        command = [uv.find_uv_bin(), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_LIMIT, check=False)
+        done = uv(arguments)
     except FileNotFoundError:
         return "uv is not installed: pip install uv"
     except subprocess.TimeoutExpired:
         return f"uv took longer than {BUILD_LIMIT} s"
     return "" if done.returncode == 0 else " ".join(done.stderr.split())[-600:] or f"uv ended with {done.returncode}"
+
+
+def uv(arguments: Sequence[str], text: str = "", limit: float = BUILD_LIMIT) -> subprocess.CompletedProcess[str]:
+    """uv run to its end, `text` being its input.
+
+    Raises `FileNotFoundError` where there is none, `subprocess.TimeoutExpired` after `limit` seconds.
+    """
+    from uv import find_uv_bin  # an image has none, and needs none
+
+    with tempfile.TemporaryDirectory() as folder:  # elsewhere uv would read the project that it is called in
+        told = indexes.options() if arguments[0] in ("pip", "venv") else []
+        command = [find_uv_bin(), *arguments, *told, "--color", "never"]
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, cwd=folder, env=indexes.environment(),
+            timeout=limit, check=False,
+        )  # fmt: skip
 
 
 def _cannot(wanted: Recipe, reason: str) -> VersionMismatch:

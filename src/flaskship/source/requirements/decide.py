@@ -1,0 +1,204 @@
+"""What a folder asks for, what its code imports and what its model files hold, joined: each decision a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from flaskship.source import Requirements
+from flaskship.source.requirements import declared, imports, pickles
+from flaskship.source.requirements.found import PYTHONS, Found, pin
+from flaskship.source.requirements.names import COVERS, INSTEAD, REMOVED, SAME
+from flaskship.source.requirements.pickles import Held
+
+OWN = "flaskship"  # comes with what runs the app
+NEAR = 0.84  # of two names that differ by a slip of the pen; 1 is the same
+
+
+@dataclass(kw_only=True)
+class Joined:
+    """The requirements while they grow, by distribution."""
+
+    wanted: dict[str, Requirement] = field(default_factory=dict)
+    decisions: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def has(self, name: str) -> bool:
+        return name in self.wanted or any(each in self.wanted for each in COVERS.get(name, ()))
+
+
+def join(
+    folder: Path, root: str, file: str, files: Collection[str], installed: Mapping[str, Sequence[str]]
+) -> Requirements:
+    """What the app that `file` starts needs. `installed` has the distributions here by top-level module."""
+    joined = Joined()
+    lists = declared.read(folder, root)
+    read = imports.read(folder, root, file, files)
+    held = pickles.read(folder, files, installed)
+    joined.warnings += [*read.warnings, *held.warnings]
+    base = next((each for each in lists if each.wanted), None)
+    _listed(joined, base, lists)
+    needed = _needed(joined, read, installed)
+    _slips(joined, {name for name, _ in needed})
+    for name, where in needed:
+        _imported(joined, name, where, base, lists)
+    models = _held(joined, held)
+    _companions(joined)
+    if joined.wanted.pop(OWN, None):
+        joined.decisions.append("flaskship itself is not looked for: this one comes along.")
+    return Requirements(
+        wanted=tuple(sorted(str(each) for each in joined.wanted.values())),
+        models=tuple(sorted(models & set(joined.wanted))),
+        python=_python(joined, folder, root, lists, read.removed),
+        committed=_committed(folder),
+        decisions=tuple(dict.fromkeys(joined.decisions)),
+        warnings=tuple(dict.fromkeys(joined.warnings)),
+    )
+
+
+def _listed(joined: Joined, base: Found | None, lists: list[Found]) -> None:
+    """The best of the lists. The others are asked for what is imported only."""
+    for each in lists:
+        if each is base or not each.wanted:
+            joined.decisions += each.decisions if each is base else []
+            joined.warnings += each.warnings
+    if base is None:
+        joined.decisions.append("No file says which packages are needed: they are read from the imports.")
+        return
+    joined.decisions.append(f"{len(base.wanted)} requirements are read from {base.path}.")
+    joined.wanted |= base.wanted
+
+
+def _needed(joined: Joined, read: imports.Imports, installed: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """(distribution, where it is imported), each once."""
+    found: dict[str, str] = {}
+    for module, where in sorted(read.needed.items()):
+        name, sure = imports.distribution(module, installed)
+        if not sure and not joined.has(name):
+            joined.warnings.append(f"{module!r} ({where}) is taken to come with {name!r}: no table has its package.")
+        found.setdefault(name, where)
+    for name, where in sorted(read.implied.items()):
+        found.setdefault(name, where)
+    return list(found.items())
+
+
+def _slips(joined: Joined, needed: set[str]) -> None:
+    """A listed name that is near to one that is imported and not listed: `skikit-lern`."""
+    lacking = [each for each in needed if not joined.has(each)]
+    for name in [each for each in joined.wanted if each not in needed and each.replace("-", "_") not in SAME]:
+        near = get_close_matches(name, lacking, n=1, cutoff=NEAR)
+        if near:
+            wanted = joined.wanted.pop(name)
+            wanted.name = near[0]
+            joined.wanted[near[0]] = wanted
+            joined.decisions.append(f"{name} is taken as {near[0]}, which is imported.")
+
+
+def _imported(joined: Joined, name: str, where: str, base: Found | None, lists: list[Found]) -> None:
+    if joined.has(name):
+        return
+    other = next((each for each in lists if name in each.wanted), None)
+    joined.wanted[name] = other.wanted[name] if other else Requirement(name)
+    if other and other is not base:
+        joined.decisions.append(f"{joined.wanted[name]} is taken from {other.path}: it is imported in {where}.")
+    elif base is not None:
+        joined.decisions.append(f"{name} is added: it is imported in {where}, and {base.path} does not list it.")
+    else:
+        joined.decisions.append(f"{name} is imported in {where}.")
+
+
+def _held(joined: Joined, held: Held) -> set[str]:
+    """What the model files hold, at the versions that wrote them; the names of these libraries."""
+    models = set()
+    for name, files in sorted(held.files.items()):
+        known = next((each for each in (name, *COVERS.get(name, ())) if each in joined.wanted), "")
+        wanted = joined.wanted.setdefault(known or name, Requirement(name))
+        models.add(known or name)
+        if not known:
+            joined.decisions.append(f"{name} is added: {_shown(files)} holds its objects.")
+        version = held.version(name)
+        if version:
+            _written(joined, wanted, held.versions[name], version)
+            continue
+        for bound in held.bounds.get(name, []):
+            if not _agrees(wanted, bound):
+                joined.decisions.append(f"{wanted.name}{bound} is asked for, as {_shown(files)} was written with it.")
+                wanted.specifier = SpecifierSet(bound) if pin(wanted) else wanted.specifier & SpecifierSet(bound)
+    return models
+
+
+def _written(joined: Joined, wanted: Requirement, versions: Mapping[str, str], version: str) -> None:
+    """Gives `wanted` the version that wrote its files."""
+    file, listed = versions[version], str(wanted.specifier)
+    if pin(wanted) != version:
+        over = f", not {wanted.name}{listed}" if listed and not wanted.specifier.contains(version, True) else ""
+        joined.decisions.append(f"{wanted.name}=={version} is taken{over}: it wrote {file}.")
+    for other, path in sorted(versions.items()):
+        if other != version:
+            joined.warnings.append(
+                f"{path} was written by {wanted.name} {other}, {file} by {version}: only one can be there."
+                f" Save it again with {version}."
+            )
+    wanted.specifier = SpecifierSet(f"=={version}")
+
+
+def _agrees(wanted: Requirement, bound: str) -> bool:
+    version = pin(wanted)
+    return bool(version) and SpecifierSet(bound).contains(version, prereleases=True)
+
+
+def _companions(joined: Joined) -> None:
+    """What a library needs and does not ask for."""
+    keras = joined.wanted.get("keras")
+    if keras is not None and not any(joined.has(each) for each in ("tensorflow", "torch", "jax")):
+        joined.wanted["tensorflow"] = Requirement("tensorflow")
+        joined.decisions.append("tensorflow is added: keras computes with it.")
+    if "transformers" in joined.wanted and not any(joined.has(each) for each in ("tensorflow", "torch", "jax", "flax")):
+        joined.wanted["torch"] = Requirement("torch")
+        joined.decisions.append("torch is added: transformers computes with it.")
+    for name in [each for each in joined.wanted if each in INSTEAD]:
+        other = INSTEAD[name][0]
+        joined.wanted.setdefault(other, joined.wanted.pop(name)).name = other
+
+
+def _python(joined: Joined, folder: Path, root: str, lists: list[Found], removed: Mapping[str, str]) -> str:
+    """The Python that the folder asks for, "" where any will do."""
+    version, file = declared.python(folder, root)
+    told = [(version, file)] if version else []
+    told += [(each.python, each.path) for each in lists if each.python]
+    for module, where in removed.items():
+        told.append((f"<={REMOVED[module]}.99", f"{module!r} ({where}), which later ones no longer have"))
+    chosen: tuple[str, ...] = PYTHONS
+    for text, place in told:
+        able = declared.allowed(text, chosen)
+        if able:
+            chosen = able
+        elif not declared.allowed(text, PYTHONS):
+            joined.warnings.append(
+                f"{place} asks for Python {text}: the nearest that apps are served on is {PYTHONS[-1]}."
+            )
+            chosen = PYTHONS[-1:]
+    if PYTHONS[0] in chosen:
+        return ""
+    joined.decisions.append(f"Python {chosen[0]} is asked for by {told[0][1]}.")
+    return chosen[0]
+
+
+def _committed(folder: Path) -> str:
+    """ISO date of the last commit in the folder, "" where it has none. Nothing of the repository is run."""
+    command = ["git", "-c", "core.fsmonitor=false", "log", "-1", "--format=%cs", "--", "."]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _shown(files: Sequence[str]) -> str:
+    return files[0] if len(files) == 1 else f"{files[0]} (and {len(files) - 1} more)"
