@@ -133,6 +133,7 @@ class Output:
     type: FieldType = FieldType.NUMBER
     shape: tuple[int, ...] = ()
     schema: dict[str, Any] = field(default_factory=dict)  # JSON Schema of what a function returns
+    nullable: bool = False  # whether a function may return None too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

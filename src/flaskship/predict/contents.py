@@ -82,7 +82,7 @@ class Matrix(Argument):
             return self.sent(Upload(name=self.name, body=value))
         if value is None or isinstance(value, str):
             return self.of_text(value or "")
-        return self.of_json(value)
+        return self.typed(value) if isinstance(value, np.ndarray) else self.of_json(value)
 
     def typed(self, found: Array) -> Array:
         """As the function wants it. Raises `ValueError` where that would change a value."""

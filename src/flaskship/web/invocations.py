@@ -36,8 +36,8 @@ def add(app: Blueprint, subject: Subject, site: Site, path: str = "/invocations"
         body = reply.body(request.environ, limit)
         answer, whole = answered(subject, body, request.environ.get("CONTENT_TYPE", ""))
         accepted = request.accept_mimetypes.best_match([reply.JSON, "text/csv"])
-        status, headers, content = in_csv(answer) if accepted == "text/csv" else in_json(subject, answer, whole)
-        return Response(content, status, headers)
+        made = in_csv(subject, answer) if accepted == "text/csv" else in_json(subject, answer, whole)
+        return Response(made.body, made.status, made.headers)
 
     app.add_url_rule(path, f"invocations_{path.strip('/')}", invocations, methods=["POST"], strict_slashes=False)
 
@@ -123,10 +123,11 @@ def of_csv(subject: Subject, body: bytes) -> Answer:
 
 def in_json(subject: Subject, answer: Answer, whole: bool) -> Reply:
     results = subject.codec.results(answer)
-    return Reply.of(msgspec.json.encode({"predictions": results if whole else [one["prediction"] for one in results]}))
+    bare = [one.get("prediction", one) for one in results]
+    return Reply.of(msgspec.json.encode({"predictions": results if whole else bare}))
 
 
-def in_csv(answer: Answer) -> Reply:
+def in_csv(subject: Subject, answer: Answer) -> Reply:
     """A line a row: its prediction, or several."""
-    columns = [writers.texts(values, ",") for values in answer.values]
+    columns = [writers.texts(values, ",") for values in subject.codec.flat(answer).values]
     return Reply.of(b"".join(b",".join(row) + b"\n" for row in zip(*columns, strict=True)), "text/csv; charset=utf-8")

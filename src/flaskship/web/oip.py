@@ -148,10 +148,11 @@ class OIP:
     def infer(self, name: str, version: str = "") -> Response:
         subject = self._subject(name, version)
         guards.check(subject)
+        tensors.check(subject.signature)
         body = reply.body(request.environ, self._limit)
         asked = Inference(body, request.headers.get(HEADER_LENGTH), subject)
         answer = subject.predictor(asked.columns)
-        outputs = tensors.outputs(subject.signature, answer)
+        outputs = tensors.outputs(subject.signature, subject.codec.flat(answer))
         status, headers, body = asked.reply(outputs, subject)
         return Response(*packed(status, headers, body, request.accept_encodings))
 

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypeAlias
-
+import numpy as np
 from flask import Blueprint, Response, request
 
-from flaskship.predict.answers import label
-from flaskship.predict.rules import bounds
-from flaskship.schema import Field, FieldType, Output, Signature
-from flaskship.web import examples
+from flaskship.schema import AnswerType, Field, FieldType, Signature
+from flaskship.web import examples, schemas, tensors
 from flaskship.web.files import FORMATS
-from flaskship.web.pages import as_json, seen
+from flaskship.web.pages import as_json
+from flaskship.web.schemas import WARNINGS, Schema, ref
 from flaskship.web.subject import Site, Subject
 
-Schema: TypeAlias = dict[str, Any]
-
-TYPES = {
-    FieldType.NUMBER: "number",
-    FieldType.INTEGER: "integer",
-    FieldType.BOOLEAN: "boolean",
-    FieldType.TEXT: "string",
-}
 ERRORS = {
     "400": "The body cannot be parsed",
     "401": "The key is missing or wrong",
@@ -40,10 +29,16 @@ DATATYPES += ["FP64", "BYTES"]
 
 def add(app: Blueprint, subject: Subject, site: Site) -> None:
     whole = document(subject, secured=bool(site.settings.api_key))
+    several = len(site.subjects) > 1
 
     def openapi() -> Response:
-        root = (request.root_path + request.path).removesuffix("/").removesuffix("/openapi.json")
-        return as_json({**whole, "servers": [{"url": root or "/"}]})
+        own = (request.root_path + request.path).removesuffix("/").removesuffix("/openapi.json")
+        made = {**whole, "servers": [{"url": own or "/"}]}
+        if several and subject.path:  # which answers beside the models' own folders
+            root = own.removesuffix(f"/{subject.name}") or "/"
+            alias = {**made["paths"][subject.path], "servers": [{"url": root}]}
+            made["paths"] = {**made["paths"], subject.path: alias}
+        return as_json(made)
 
     app.add_url_rule("/openapi.json", "openapi", openapi, strict_slashes=False)
 
@@ -56,10 +51,10 @@ def document(subject: Subject, *, secured: bool) -> Schema:
         "info": {
             "title": subject.name,
             "version": subject.version or "1",
-            "description": f"Answers of the model {subject.name} ({kind}).",
+            "description": signature.help or f"Answers of the model {subject.name} ({kind}).",
         },
         "paths": paths(subject),
-        "components": {"schemas": schemas(signature)},
+        "components": {"schemas": components(signature)},
     }
     if secured:
         made["components"]["securitySchemes"] = {
@@ -72,58 +67,104 @@ def document(subject: Subject, *, secured: bool) -> Schema:
 
 
 def paths(subject: Subject) -> Schema:
-    return {
-        "/predict": {"get": by_query(subject.signature), "post": by_body(subject.signature)},
-        "/predict_file": {"post": by_file(subject.signature)},
-        "/invocations": {"post": by_invocation(subject.signature)},
-        f"/v2/models/{subject.name}": {"get": got("The model's tensors", "Open Inference Protocol", "object")},
-        f"/v2/models/{subject.name}/infer": {"post": by_tensors(subject.signature)},
+    """The routes that suit what the model takes and answers."""
+    signature = subject.signature
+    found = {"/predict": rows(signature)}
+    if subject.path and subject.path != "/predict":
+        found[subject.path] = rows(signature, named="_there")
+    if subject.cells:
+        found["/predict_file"] = {"post": by_file(signature)}
+    if not subject.streams and not any(each.type is FieldType.FILE for each in signature.inputs):
+        found["/invocations"] = {"post": by_invocation(signature)}
+    if not tensors.unfit(signature):
+        about = got("The model's tensors", "Open Inference Protocol", "object")
+        found[f"/v2/models/{subject.name}"] = {"get": about}
+        found[f"/v2/models/{subject.name}/infer"] = {"post": by_tensors(signature)}
+    return found | {
         "/livez": {"get": health("Whether the process lives")},
         "/readyz": {"get": health("Whether the model answers", "503")},
         "/metrics": {"get": got("Counts for Prometheus", "Operations", "string", "text/plain")},
     }
 
 
-def by_query(signature: Signature) -> Schema:
+def rows(signature: Signature, named: str = "") -> Schema:
+    """The operations of /predict; `named` tells those of another path from them."""
+    made = {"post": by_body(signature, named)}
+    if not any(each.required and each.type in schemas.SENT for each in signature.inputs):
+        made["get"] = by_query(signature, named)
+    return made
+
+
+def by_query(signature: Signature, named: str = "") -> Schema:
+    fields = [each for each in signature.inputs if each.type not in schemas.SENT]
     return {
-        "operationId": "predict_one",
+        "operationId": f"predict_one{named}",
         "summary": "One row, from the query",
+        **described(signature),
         "tags": ["Predict"],
-        "parameters": [parameter(field) for field in signature.inputs],
-        "responses": {"200": answered(ref("Answer")), **failures(*OF_QUERY)},
+        "parameters": [parameter(each) for each in fields],
+        "responses": {"200": answers(signature, ref("Answer")), **failures(*OF_QUERY)},
     }
+
+
+def described(signature: Signature) -> Schema:
+    return {"description": signature.help} if signature.help else {}
 
 
 def parameter(field: Field) -> Schema:
-    """A field of the query. Text that is JSON where the field is an array."""
-    about: Schema = {"name": field.name, "in": "query", "required": True}
+    """A field of the query. Text that is JSON where the field is an array or an object."""
+    about: Schema = {"name": field.name, "in": "query", "required": field.required}
+    about |= {"description": field.help} if field.help else {}
     value = examples.example(field)
-    if field.shape:
-        return about | {"content": {"application/json": {"schema": schema(field), "example": value}}}
-    about |= {"allowEmptyValue": True} if field.nullable else {}
-    return about | {"schema": {**as_text(field), "examples": [value]}}
+    made = schemas.text(field)
+    if schemas.listed(field):
+        return about | {"style": "form", "explode": True, "schema": schemas.field(field)}
+    if "contentSchema" in made.get("anyOf", [made])[0]:
+        return about | {"content": {"application/json": {"schema": schemas.field(field), "example": value}}}
+    about |= {"allowEmptyValue": True} if field.nullable or not field.required else {}
+    return about | {"schema": {**made, "examples": [value]}}
 
 
-def by_body(signature: Signature) -> Schema:
-    one = examples.row(signature)
-    as_json_body = {
-        "schema": {"oneOf": [ref("Row"), ref("Rows")]},
-        "examples": {
-            "one": {"summary": "One row", "value": one},
-            "many": {"summary": "Several rows", "value": [one, one]},
-            "lists": {"summary": "Rows as arrays, in the order of the fields", "value": [list(one.values())]},
-        },
-    }
+def by_body(signature: Signature, named: str = "") -> Schema:
     return {
-        "operationId": "predict",
-        "summary": "One row or several",
+        "operationId": f"predict{named}",
+        "summary": "One row" if signature.answers is AnswerType.STREAM else "One row or several",
+        **described(signature),
         "tags": ["Predict"],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": as_json_body, "application/x-www-form-urlencoded": {"schema": ref("Form")}},
-        },
-        "responses": {"200": answered({"anyOf": [ref("Answer"), ref("Answers")]}), **failures(*ERRORS)},
+        "requestBody": {"required": True, "content": bodies(signature)},
+        "responses": {"200": answers(signature, {"anyOf": [ref("Answer"), ref("Answers")]}), **failures(*ERRORS)},
     }
+
+
+def bodies(signature: Signature) -> Schema:
+    """Each way to send a row."""
+    one = examples.row(signature)
+    shown: Schema = {"one": {"summary": "One row", "value": one}}
+    if signature.answers is not AnswerType.STREAM:
+        shown["many"] = {"summary": "Several rows", "value": [one, one]}
+        if tuple(one) == signature.names[: len(one)]:
+            value = [list(one.values())]
+            shown["lists"] = {"summary": "Rows as arrays, in the order of the fields", "value": value}
+    made: Schema = {"application/json": {"schema": {"oneOf": [ref("Row"), ref("Rows")]}, "examples": shown}}
+    sent = [each for each in signature.inputs if each.type in schemas.PARTS]
+    if sent:
+        kinds = {each.name: {"contentType": "image/*"} for each in sent if each.type is FieldType.IMAGE}
+        made["multipart/form-data"] = {"schema": ref("Parts")} | ({"encoding": kinds} if kinds else {})
+    if not any(each.type in schemas.SENT for each in sent):
+        made["application/x-www-form-urlencoded"] = {"schema": ref("Form")}
+    return made
+
+
+def answers(signature: Signature, body: Schema) -> Schema:
+    """What is answered: JSON, and where the client asks for it a picture, or the items of a stream as they come."""
+    item = {"schema": schemas.prediction(signature)}
+    content: Schema = {"application/json": {"schema": body}}
+    if signature.answers is AnswerType.STREAM:
+        text = {"schema": {"type": "string"}}
+        content = {"text/event-stream": text, "application/x-ndjson": item, "text/plain": text, **content}
+    elif signature.outputs[0].type is FieldType.IMAGE:
+        content["image/png"] = {}
+    return {"description": "The answer", "content": content}
 
 
 def by_file(signature: Signature) -> Schema:
@@ -184,7 +225,7 @@ def by_tensors(signature: Signature) -> Schema:
         "tags": ["Open Inference Protocol"],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": ref("Tensors"), "example": {"inputs": tensors(signature)}}},
+            "content": {"application/json": {"schema": ref("Tensors"), "example": {"inputs": sample(signature)}}},
         },
         "responses": {
             "200": answered({"type": "object", "required": ["model_name", "outputs"]}),
@@ -193,15 +234,15 @@ def by_tensors(signature: Signature) -> Schema:
     }
 
 
-def tensors(signature: Signature) -> list[Schema]:
+def sample(signature: Signature) -> list[Schema]:
     """One row, a tensor for each field."""
-    kinds = {FieldType.NUMBER: "FP64", FieldType.INTEGER: "INT64", FieldType.BOOLEAN: "BOOL", FieldType.TEXT: "BYTES"}
     found = []
     for field in signature.inputs:
-        shape = [1, *(max(size, 1) for size in field.shape)]
-        found.append(
-            {"name": field.name, "datatype": kinds[field.type], "shape": shape, "data": [examples.example(field)]}
-        )
+        value = examples.example(field)
+        shape = np.shape(value) if field.type is FieldType.ARRAY else tuple(max(size, 1) for size in field.shape)
+        kind = tensors.datatype(field) if field.type is FieldType.ARRAY else tensors.DATATYPES[field.type]
+        about = {"name": field.name, "datatype": kind, "shape": [1, *shape]}
+        found.append({**about, "data": [value]})
     return found
 
 
@@ -227,22 +268,22 @@ def failures(*statuses: str) -> Schema:
     return {status: {"description": ERRORS[status], "content": content} for status in statuses}
 
 
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def schemas(signature: Signature) -> Schema:
+def components(signature: Signature) -> Schema:
+    fields = signature.inputs
+    each_field = {each.name: schemas.field(each) for each in fields}
+    required = [each.name for each in fields if each.required]
+    least = max((index for index, each in enumerate(fields, 1) if each.required), default=0)
     listed = {
         "type": "array",
-        "prefixItems": [schema(field) for field in signature.inputs],
-        "minItems": len(signature.inputs),
-        "maxItems": len(signature.inputs),
+        "prefixItems": list(each_field.values()),
+        "minItems": least,
+        "maxItems": len(fields),
     }
-    return {
-        "Row": row({field.name: schema(field) for field in signature.inputs}),
-        "Form": row({field.name: as_text(field) for field in signature.inputs}),
+    made = {
+        "Row": schemas.row(each_field, required),
+        "Form": schemas.row({each.name: schemas.text(each) for each in fields}, required),
         "Rows": {"type": "array", "minItems": 1, "items": {"oneOf": [ref("Row"), listed]}},
-        "Answer": answer(signature),
+        "Answer": schemas.answer(signature),
         "Answers": {
             "type": "object",
             "required": ["predictions"],
@@ -253,7 +294,7 @@ def schemas(signature: Signature) -> Schema:
             "required": ["rows", "predictions"],
             "properties": {
                 "rows": {"type": "integer"},
-                "predictions": {"type": "array", "items": nullable(prediction(signature))},
+                "predictions": {"type": "array", "items": schemas.nullable(schemas.prediction(signature))},
                 "warnings": WARNINGS,
             },
         },
@@ -261,13 +302,11 @@ def schemas(signature: Signature) -> Schema:
         "Tensors": TENSORS,
         "TensorError": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
     }
+    if any(each.type in schemas.PARTS for each in fields):
+        made["Parts"] = schemas.row({each.name: schemas.part(each) for each in fields}, required)
+    return schemas.named(made)
 
 
-def row(fields: Schema) -> Schema:
-    return {"type": "object", "required": list(fields), "properties": fields, "additionalProperties": False}
-
-
-WARNINGS = {"type": "array", "items": {"type": "string"}}
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457",
@@ -310,72 +349,3 @@ TENSORS = {
         "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
     },
 }
-
-
-def schema(field: Field) -> Schema:
-    """What one value of a field may be. A range seen in training is told, not enforced."""
-    made: Schema = {"type": TYPES[field.type]}
-    lowest, highest = bounds(field)
-    if lowest is not None and highest is not None:  # of the model's own dtype
-        made |= {
-            "format": {"float32": "float"}.get(field.dtype, field.dtype or "int64"),
-            "minimum": lowest,
-            "maximum": highest,
-        }
-    if field.closed and field.choices and not field.shape:
-        made["enum"] = list(field.choices)
-    for size in reversed(field.shape):
-        made = {"type": "array", "items": made} | ({"minItems": size, "maxItems": size} if size >= 0 else {})
-    about = " ".join(filter(None, (field.help, seen(field).capitalize())))
-    if about:
-        made["description"] = about
-    return nullable(made) if field.nullable else made
-
-
-def as_text(field: Field) -> Schema:
-    """A field of a query or of a form, where nothing between two signs is null."""
-    made = schema(replace(field, nullable=False))
-    if field.shape:
-        made = {"type": "string", "contentMediaType": "application/json", "contentSchema": made}
-    return {"anyOf": [made, {"const": ""}]} if field.nullable else made
-
-
-def nullable(made: Schema) -> Schema:
-    if "null" in made["type"]:
-        return made
-    wider = {**made, "type": [made["type"], "null"]}
-    if "enum" in made and None not in made["enum"]:
-        wider["enum"] = [*made["enum"], None]
-    return wider
-
-
-def answer(signature: Signature) -> Schema:
-    """R of DESIGN: prediction, and probabilities or a score where the model has them."""
-    properties: Schema = {"prediction": prediction(signature), "warnings": WARNINGS}
-    required = ["prediction"]
-    if signature.probabilities:
-        labels = {label(each): {"type": ["number", "null"]} for each in signature.classes}
-        properties["probabilities"] = {"type": "object", "properties": labels, "required": list(labels)}
-        required.append("probabilities")
-    if signature.score:
-        properties["score"] = {"type": ["number", "null"]}
-        required.append("score")
-    return {"type": "object", "required": required, "properties": properties}
-
-
-def prediction(signature: Signature) -> Schema:
-    if not signature.named:
-        return output(signature.outputs[0], signature)
-    properties = {each.name: output(each, signature) for each in signature.outputs}
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def output(each: Output, signature: Signature) -> Schema:
-    made: Schema = {"type": TYPES[each.type]}
-    if each.type is FieldType.NUMBER:
-        made = nullable(made)
-    if signature.classes and not signature.named and not each.shape:
-        return {"enum": list(signature.classes), "type": made["type"]}
-    for _ in each.shape:
-        made = {"type": "array", "items": made}
-    return made

@@ -10,14 +10,16 @@ import struct
 from dataclasses import dataclass
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 
-from flaskship.errors import BadInput, Problem
+from flaskship.errors import BadInput, PredictionFailed, Problem
 from flaskship.predict.answers import label, plain
+from flaskship.predict.arguments import NOUNS_OF_ARGUMENTS
 from flaskship.predict.codec import Codec
 from flaskship.predict.columns import from_array, from_values
 from flaskship.predict.rules import Rule, nearest, refused
-from flaskship.schema import Answer, Array, Columns, Field, FieldType, Signature
+from flaskship.schema import LEFT_OUT, Answer, AnswerType, Array, Columns, Field, FieldType, Signature, Task
 from flaskship.web.subject import Subject
 
 DTYPES = {"BOOL": "?", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
@@ -28,8 +30,29 @@ DATATYPES = {
     FieldType.INTEGER: "INT64",
     FieldType.BOOLEAN: "BOOL",
     FieldType.TEXT: "BYTES",
+    FieldType.DATE: "BYTES",
+    FieldType.DATETIME: "BYTES",
+    FieldType.TIME: "BYTES",
+    FieldType.ARRAY: "FP64",
 }
 KINDS = {"i": "INT64", "f": "FP64", "b": "BOOL"}
+NAMES = {np.dtype(dtype).name: name for name, dtype in DTYPES.items()}
+
+
+def unfit(signature: Signature) -> str:
+    """Why a function cannot be asked with tensors; nothing where it can."""
+    odd = next((each for each in signature.inputs if each.type not in DATATYPES), None)
+    if odd is not None:
+        return f"{odd.name!r} takes {NOUNS_OF_ARGUMENTS[odd.type]}, which is no tensor. Use POST /predict."
+    if signature.answers is AnswerType.STREAM:
+        return "The function answers as a stream, which is no tensor. Use POST /predict."
+    return ""
+
+
+def check(signature: Signature) -> None:
+    """Raises `BadInput` where tensors cannot say what the function takes or answers."""
+    if why := unfit(signature):
+        raise BadInput(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +182,14 @@ def columns(tensors: list[Tensor], codec: Codec) -> Columns:
     rows = {len(tensor.values) for tensor in tensors}
     if len(rows) > 1:
         raise BadInput(f"The inputs have {' and '.join(map(str, sorted(rows)))} rows. Send as many of each.")
-    if rows == {0}:
+    if not rows or rows == {0}:
         raise BadInput("The inputs have no rows.")
     found: Columns = {}
     problems: list[Problem] = []
     for rule in codec.rules:
+        if rule.name not in given and not rule.field.required:
+            found[rule.name] = rule.array([LEFT_OUT] * max(rows))
+            continue
         if rule.name not in given:
             problems.append(Problem(rule.name, f"Input {rule.name!r} is missing."))
             continue
@@ -176,7 +202,7 @@ def columns(tensors: list[Tensor], codec: Codec) -> Columns:
 
 def _is_matrix(tensor: Tensor, fields: tuple[Field, ...]) -> bool:
     """Whether it has a column for each of several scalar fields, or is the only field's under another name."""
-    if any(field.shape for field in fields):
+    if any(field.shape or field.type is FieldType.ARRAY for field in fields):
         return False
     if tensor.name in {field.name for field in fields} and len(fields) > 1 and tensor.values.ndim == 1:
         return False
@@ -186,13 +212,15 @@ def _is_matrix(tensor: Tensor, fields: tuple[Field, ...]) -> bool:
 def _column(tensor: Tensor, rule: Rule) -> tuple[Array, list[tuple[int, str]]]:
     """The field's column, and its faults."""
     values, shape = tensor.values, tensor.values.shape[1:]
+    if rule.field.type is FieldType.ARRAY:
+        return from_values(list(values), rule.of_value, rule)
     if not rule.field.shape and shape == (1,):
         values, shape = values[:, 0], ()
     wanted = rule.field.shape
     if len(shape) != len(wanted) or any(due not in (-1, has) for has, due in zip(shape, wanted, strict=True)):
         due = [-1, *wanted]
         raise BadInput(f"Input {rule.name!r} has shape {list(tensor.values.shape)}, and {due} is due.")
-    is_text = rule.field.type is FieldType.TEXT
+    is_text = DATATYPES[rule.field.type] == "BYTES"
     if is_text != (tensor.datatype == "BYTES"):
         raise BadInput(f"Input {rule.name!r} is {tensor.datatype}, and {DATATYPES[rule.field.type]} is due.")
     if tensor.datatype == "BOOL" and rule.field.type is not FieldType.BOOLEAN:
@@ -209,7 +237,7 @@ def _nested(values: Array) -> list[Any]:
 
 def raw(body: bytes, codec: Codec) -> Columns:
     """The column of a model with one field, whose bytes are the whole body; of text it is one element."""
-    if len(codec.rules) != 1 or codec.rules[0].field.shape:
+    if len(codec.rules) != 1 or codec.rules[0].field.shape or codec.rules[0].field.type is FieldType.ARRAY:
         raise BadInput("A raw request needs a model with one input. Send JSON, or tensors behind it.")
     rule = codec.rules[0]
     datatype = DATATYPES[rule.field.type]
@@ -251,13 +279,42 @@ def element(value: object) -> bytes:
 
 
 def outputs(signature: Signature, answer: Answer) -> dict[str, Output]:
-    """What a model answers, as tensors by name, in the order of the metadata."""
+    """What a model answers, as tensors by name, in the order of the metadata. A function's answer is `flat`."""
+    if signature.task is Task.FUNCTION:
+        return _returned(signature, answer)
     pairs = zip(signature.outputs, answer.values, strict=True)
     found = {output.name: _output(output.name, values) for output, values in pairs}
     if answer.probabilities is not None:
         found["probabilities"] = Output("probabilities", "FP64", answer.probabilities)
     if answer.score is not None:
         found["score"] = Output("score", "FP64", answer.score)
+    return found
+
+
+def _returned(signature: Signature, answer: Answer) -> dict[str, Output]:
+    """A function's answers as its hint says: numbers, arrays, text; what is none of these as JSON."""
+    found = {}
+    for told, values in zip(returned(signature), answer.values, strict=True):
+        rows = values.tolist()
+        if told.datatype == "BYTES":
+            texts = [each if isinstance(each, str) else msgspec.json.encode(each).decode() for each in rows]
+            found[told.name] = Output(told.name, "BYTES", np.array([*texts, None], dtype=object)[:-1])
+            continue
+        try:
+            made = np.array([math.nan if each is None else each for each in rows])
+        except ValueError as error:
+            raise PredictionFailed("The function answered arrays of several shapes for several rows.") from error
+        found[told.name] = Output(told.name, KINDS.get(made.dtype.kind, "BYTES"), made)
+    return found
+
+
+def returned(signature: Signature) -> list[Output]:
+    """The outputs of a function, without values."""
+    output = signature.outputs[0]
+    kind = DATATYPES.get(output.type, "BYTES")
+    found = [Output(output.name, kind, np.empty((0, 0) if output.type is FieldType.ARRAY else 0))]
+    if signature.answers is AnswerType.LABELS:
+        found.append(Output("probabilities", "BYTES", np.empty(0)))
     return found
 
 
@@ -281,11 +338,19 @@ def classified(output: Output, count: object, signature: Signature) -> Output:
 
 
 def metadata(subject: Subject) -> dict[str, object]:
+    """Raises `BadInput` for a function that takes or answers no tensors."""
     signature = subject.signature
-    inputs = [{"name": each.name, "datatype": datatype(each), "shape": [-1, *each.shape]} for each in signature.inputs]
-    given = [
-        {"name": each.name, "datatype": DATATYPES[each.type], "shape": [-1, *each.shape]} for each in signature.outputs
+    check(signature)
+    inputs = [
+        {"name": each.name, "datatype": datatype(each), "shape": [-1, *_shape(each)]} for each in signature.inputs
     ]
+    if signature.task is Task.FUNCTION:
+        given = [{**each.described(), "shape": [-1] * each.values.ndim} for each in returned(signature)]
+    else:
+        given = [
+            {"name": each.name, "datatype": DATATYPES[each.type], "shape": [-1, *each.shape]}
+            for each in signature.outputs
+        ]
     if signature.probabilities:
         given.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(signature.classes)]})
     if signature.score:
@@ -297,7 +362,14 @@ def metadata(subject: Subject) -> dict[str, object]:
 
 def datatype(field: Field) -> str:
     """A nullable number is FP64, where NaN is null."""
-    return "FP64" if field.nullable and field.type is not FieldType.TEXT else DATATYPES[field.type]
+    kind = DATATYPES[field.type]
+    if field.type is FieldType.ARRAY:
+        return NAMES.get(field.dtype, kind)
+    return "FP64" if field.nullable and kind != "BYTES" else kind
+
+
+def _shape(field: Field) -> tuple[int, ...]:
+    return field.shape or ((-1,) if field.type is FieldType.ARRAY else ())
 
 
 def config(subject: Subject) -> dict[str, object]:
