@@ -19,7 +19,7 @@ import numpy as np
 
 from flaskship.artifact.function.docstring import Docstring
 from flaskship.artifact.function.hints import POSSIBLE, Reading, Unsuitable, named, read
-from flaskship.errors import TargetError
+from flaskship.errors import BadInput, Problem, TargetError
 from flaskship.schema import Field, FieldType
 
 LISTS = (list, Sequence)
@@ -38,8 +38,17 @@ class Callee:
     def __str__(self) -> str:
         code = getattr(plain(self.function), "__code__", None)
         if code is None:
-            return f"{self.name}()"
-        return f"{self.name}() in {Path(code.co_filename).name!r}, line {code.co_firstlineno}"
+            return self.called
+        return f"{self.called} in {Path(code.co_filename).name!r}, line {code.co_firstlineno}"
+
+    @property
+    def kind(self) -> str:
+        """`Shapes.segment`"""
+        return str(getattr(plain(self.function), "__qualname__", self.name))
+
+    @property
+    def called(self) -> str:
+        return f"{self.kind}()"
 
     def wrong(self, argument: str, what: str, *, possible: bool = False) -> TargetError:
         more = f" Possible are {POSSIBLE}." if possible else ""
@@ -60,7 +69,11 @@ class Argument:
         """Of what came in a column, never `LEFT_OUT`. Raises `BadInput` where only its own library can tell."""
         if sent is None or self.reading.convert is None:
             return sent
-        return self.reading.convert(sent)
+        try:
+            return self.reading.convert(sent)
+        except BadInput as error:
+            problems = [Problem(f"$.{self.name}{each.at.removeprefix('$')}", each.message) for each in error.problems]
+            raise BadInput(f"{self.name!r} is wrong: {error.detail}", problems) from error
 
     def filled(self) -> Any:
         """The default, for one call: no two calls share a list."""

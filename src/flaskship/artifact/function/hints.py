@@ -93,6 +93,9 @@ def read(hint: Any, *, answer: bool = False) -> Reading:
         return replace(read(typing.Union[others], answer=answer), hint=hint, nullable=True)  # noqa: UP007  # of a tuple
     if origin in UNIONS and set(typing.get_args(hint)) == {int, float}:
         return replace(read(float), hint=hint)
+    if origin in UNIONS and answer:
+        schemas = [read(each, answer=True).schema for each in typing.get_args(hint)]
+        return Reading(hint=hint, type=FieldType.OBJECT, schema={"anyOf": schemas})
     if origin is typing.Literal:
         return _literal(hint)
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -240,13 +243,14 @@ def _schema(hint: Any, answer: bool) -> dict[str, Any]:
         library = None if kind in (object, type) else _library(kind)
         if library is not None and (answer or kind is hint):
             return library.schema
-        if kind is hint:
+        if kind in (hint, typing.get_origin(hint)):
             raise Unsuitable(f"is {named(hint)}, which cannot be a field")
         raise Unsuitable(f"holds {named(kind)}, which cannot be part of a field: let it be an argument of its own")
 
     try:
         schema = inlined(msgspec.json.schema(hint, schema_hook=custom))
-        msgspec.json.Decoder(hint)
+        if not answer:
+            msgspec.json.Decoder(hint)
     except (TypeError, NameError, AttributeError, RecursionError) as error:
         raise Unsuitable(f"is {named(hint)}, which cannot be a field: {str(error).partition(' - type')[0]}") from error
     return schema

@@ -17,12 +17,17 @@ from types import ModuleType
 from typing import Any
 
 from flaskship.artifact.function import model, modules, reading
-from flaskship.artifact.function.arguments import Callee, plain
+from flaskship.artifact.function.arguments import Callee
 from flaskship.artifact.function.model import FunctionModel
 from flaskship.endpoints import Mark, mark
 from flaskship.errors import TargetError
 
+ANEW = "Call it otherwise: @endpoint('/path', name='name')."
 HOW = "Mark what is to be served with @endpoint, or name it, as in"
+RESERVED = frozenset({
+    "apidocs", "assets", "diagram", "healthz", "invocations", "livez", "metrics", "openapi.json", "ping",
+    "predict_file", "readyz", "sample.csv", "v2",
+})  # fmt: skip
 
 _loading = RLock()
 _instances: dict[type, Any] = {}
@@ -44,7 +49,7 @@ def load(root: Path, file: str, attribute: str = "") -> dict[str, FunctionModel]
     else the function or class `predict`, else the only typed one. The module is run, and a class instantiated, once a
     process. Raises `TargetError`.
     """
-    path = (root / file).resolve()
+    path = (root / file).absolute()
     source = reading.read(path)
     if not attribute and source is not None and not source.marked:
         attribute = reading.choice(source)
@@ -52,18 +57,15 @@ def load(root: Path, file: str, attribute: str = "") -> dict[str, FunctionModel]
             raise TargetError(f"{path.name!r} has {_listed(source.public)}. {_how(path, source.public)}")
     with _loading, modules.in_place(path):
         module = modules.loaded(path)
-        found = _named(module, path, attribute) if attribute else _marked(module, path)
+        names = (attribute,) if attribute or source is None else source.marked
+        found = [each for name in names for each in _named(module, path, name)]
     return _models(found, path)
 
 
 def _listed(names: Sequence[str]) -> str:
-    return (
-        f"the functions {', '.join(map(repr, names))}"
-        if len(names) > 1
-        else f"{names[0]!r}"
-        if names
-        else "no function"
-    )
+    if len(names) > 1:
+        return f"the functions {', '.join(map(repr, names))}"
+    return f"one function, {names[0]!r}" if names else "no function"
 
 
 def _how(path: Path, names: Sequence[str]) -> str:
@@ -78,9 +80,11 @@ def _models(found: list[Found], path: Path) -> dict[str, FunctionModel]:
         name = each.mark.name or each.name
         made = model.of(Callee(each.function, name, each.mark.batch), each.mark.path or f"/{name}")
         if name in models:
-            raise TargetError(f"{path.name!r} has two endpoints named {name!r}. Name one anew: @endpoint(name='…').")
+            raise TargetError(f"{path.name!r} has two endpoints named {name!r}. {ANEW}")
         if made.path in [other.path for other in models.values()]:
-            raise TargetError(f"{path.name!r} has two endpoints at {made.path!r}. Give one another path.")
+            raise TargetError(f"{path.name!r} has two endpoints at {made.path!r}. {ANEW}")
+        for taken in {name, made.path.split("/")[1]} & RESERVED:
+            raise TargetError(f"{each.name!r} in {path.name!r} would be at /{taken}, which every model has. {ANEW}")
         models[name] = made
     return models
 
@@ -122,22 +126,6 @@ def _of_class(kind: type, path: Path, method: str) -> list[tuple[str, Mark]]:
     return [(name, Mark())]
 
 
-def _marked(module: ModuleType, path: Path) -> list[Found]:
-    """All that `@endpoint` marks of what the module itself defines."""
-    found: list[Found] = []
-    for name, value in list(vars(module).items()):
-        if getattr(value, "__module__", None) != module.__name__:
-            continue
-        if isinstance(value, type):
-            if any(mark(getattr(each, "__func__", each)) for base in value.__mro__ for each in vars(base).values()):
-                found += _named(module, path, name)
-        elif (said := mark(value)) is not None and plain(value) not in [plain(each.function) for each in found]:
-            found.append(Found(value, name, said))
-    if not found:
-        raise TargetError(f"{path.name!r} has no endpoints: what it marks is not defined once it is loaded.")
-    return found
-
-
 def _plain_name(method: str) -> str:
     return "predict" if method == "__call__" else method
 
@@ -153,7 +141,7 @@ def _instance(kind: type, path: Path) -> Any:
         if needed:
             raise TargetError(
                 f"The class {kind.__name__!r} in {path.name!r} is made without arguments, but asks for "
-                f"{', '.join(map(repr, needed))}. Give these defaults."
+                f"{', '.join(map(repr, needed))}. Give each a default."
             )
         with modules.told(path, f"{kind.__name__}()"):
             _instances[kind] = kind()

@@ -136,10 +136,11 @@ class FunctionModel:
             raise failed(self.reply.function, error) from error
 
 
-def of(callee: Callee, path: str, folder_help: str = "") -> FunctionModel:
+def of(callee: Callee, path: str) -> FunctionModel:
     """The model of `callee`, which answers at `path` too. Raises `TargetError` for hints that cannot be fields."""
     hints = hints_of(callee)
-    said = docstring.parse(inspect.getdoc(plain(callee.function)))
+    said = docstring.parse(plain(callee.function).__doc__)
+    owner = type(getattr(callee.function, "__self__", None)).__dict__.get("__doc__")
     taken = arguments(callee, hints, said)
     given = reply(callee, hints)
     signature = Signature(
@@ -147,7 +148,7 @@ def of(callee: Callee, path: str, folder_help: str = "") -> FunctionModel:
         inputs=tuple(each.field for each in taken),
         outputs=(given.output,),
         answers=given.answers,
-        help=said.text or folder_help,
+        help=said.text or docstring.parse(owner).text,
     )
     return FunctionModel(
         name=callee.name,
@@ -156,7 +157,7 @@ def of(callee: Callee, path: str, folder_help: str = "") -> FunctionModel:
         signature=signature,
         facts=Facts(
             framework="python",
-            kind=getattr(plain(callee.function), "__qualname__", callee.name),
+            kind=callee.kind,
             version=platform.python_version(),
         ),
         hints={each.name: each.reading.codec for each in taken if each.field.type is FieldType.OBJECT},

@@ -41,9 +41,10 @@ class Source:
 
     @property
     def marked(self) -> tuple[str, ...]:
-        """What `@endpoint` marks, `segment` and `Shapes.segment`."""
-        methods = ((f"{name}.{each.name}", each) for name, kind in self.classes.items() for each in _methods(kind))
-        return tuple(name for name, each in (*self.functions.items(), *methods) if self._is_marked(each))
+        """What `@endpoint` marks, `segment` and `Shapes.segment`, in the order of their definition."""
+        methods = [(f"{name}.{each.name}", each) for name, kind in self.classes.items() for each in _methods(kind)]
+        every = sorted([*self.functions.items(), *methods], key=lambda pair: pair[1].lineno)
+        return tuple(name for name, each in every if self.is_marked(each))
 
     @property
     def public(self) -> tuple[str, ...]:
@@ -66,13 +67,13 @@ class Source:
             return None
         if method:
             return next((each for each in _methods(kind) if each.name == method), None)
-        marked = next((each for each in _methods(kind) if self._is_marked(each)), None)
+        marked = next((each for each in _methods(kind) if self.is_marked(each)), None)
         return marked or _method(kind)
 
-    def _is_marked(self, function: Function) -> bool:
-        return any(self._full(each) in MARKS for each in function.decorator_list)
+    def is_marked(self, function: Function) -> bool:
+        return any(self.full(each) in MARKS for each in function.decorator_list)
 
-    def _full(self, expression: ast.expr) -> str:
+    def full(self, expression: ast.expr) -> str:
         """`flaskship.endpoint` of `@endpoint("/x")`, by what was imported."""
         called = expression.func if isinstance(expression, ast.Call) else expression
         first, _, rest = ast.unparse(called).partition(".")
@@ -98,7 +99,7 @@ def functions(path: Path, attribute: str = "") -> bool:
         return _of_class(source, source.values[attribute])
     if found is None:
         return not source.web and attribute not in source.classes
-    return source._is_marked(found) or (not _makes_app(found) and (not source.web or _hints(found)))
+    return source.is_marked(found) or (not _makes_app(found) and (not source.web or _hints(found)))
 
 
 def choice(source: Source) -> str:
@@ -192,7 +193,9 @@ def _makes_app(function: Function) -> bool:
 
 
 def _of_class(source: Source, value: ast.expr) -> bool:
-    """Whether a value is an instance of a class of this module that answers."""
+    """Whether a value is an instance of a class of this module that answers, or a `functools.partial`."""
+    if isinstance(value, ast.Call) and source.full(value) == "functools.partial":
+        return True
     if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
         return False
     found = source.function(value.func.id) if value.func.id in source.classes else None

@@ -15,7 +15,7 @@ from flaskship import results
 from flaskship.artifact.function.arguments import LISTS, Callee
 from flaskship.artifact.function.hints import POSSIBLE, UNIONS, Reading, Unsuitable, named, read
 from flaskship.errors import PredictionFailed, TargetError
-from flaskship.schema import AnswerType, FieldType, Output
+from flaskship.schema import TABULAR, AnswerType, FieldType, Output
 
 STREAMS = (
     collections.abc.Iterator,
@@ -49,7 +49,7 @@ class Reply:
         """`returned` as it is encoded. Raises `PredictionFailed` where it is not what the hint says."""
         if returned is None and self.nullable:
             return None
-        if isinstance(returned, np.generic) or (self.output.type is FieldType.NUMBER and _single(returned)):
+        if isinstance(returned, np.generic) or (self.output.type in TABULAR and _single(returned)):
             returned = returned.item()
         elif isinstance(returned, np.ndarray) and self.output.type is FieldType.OBJECT:
             returned = returned.tolist()
@@ -99,9 +99,9 @@ def _reply(callee: Callee, hint: Any) -> Reply:
 
 def _of(callee: Callee, answers: AnswerType, found: Reading) -> Reply:
     return Reply(
-        function=f"{callee.name}()",
+        function=callee.called,
         answers=answers,
-        output=Output(name="prediction", type=found.type, schema=found.schema),
+        output=Output(name="prediction", type=found.type, schema=found.schema, nullable=found.nullable),
         nullable=found.nullable or found.hint in (None, type(None)),
         fits=_fits(found),
         present=found.present,
@@ -131,7 +131,7 @@ def _kinds(hint: Any) -> tuple[type, ...]:
     if origin in UNIONS:
         each = [_kinds(inner) for inner in typing.get_args(hint)]
         return tuple(kind for kinds in each for kind in kinds) if all(each) else ()
-    if not isinstance(origin, type) or origin is object:
+    if not isinstance(origin, type) or origin in (object, Any):
         return ()
     if origin in (list, tuple):
         return (list, tuple)
