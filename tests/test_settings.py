@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -153,7 +153,7 @@ def test_text_where_a_list_stands_is_refused(tmp_path: Path) -> None:
 
 def test_a_path_is_read_as_one() -> None:
     assert load(env={"FLASKSHIP_SAMPLE": "rows.csv"}).sample == Path("rows.csv")
-    assert parse("rows.csv", Path | None, "here") == Path("rows.csv")
+    assert parse("rows.csv", Optional[Path], "here") == Path("rows.csv")
 
 
 def test_settings_cannot_be_changed() -> None:

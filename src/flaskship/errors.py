@@ -26,6 +26,8 @@
     │   └── LoginRefused                          it wants other credentials
     ├── EngineError                exit 10  500   Docker or Podman cannot be reached, or refuses
     └── FileError                  exit 11  500   a file cannot be read or written: no right to, a full disk
+
+Runs on Python 3.8 too, in the processes that serve somebody's app: see flaskship/serve.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ INTERRUPTED = 130  # the exit code after Ctrl-C, as shells have it
 MAX_PROBLEMS = 100  # more would help nobody and cost memory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """One thing wrong with the input: where it is (`$.age`, `row 3, column 'age'`) and what it is."""
 

@@ -4,6 +4,8 @@ A row of the table is a field of `Settings`: its name is the key in `[tool.flask
 `flaskship.toml`), with dashes the flag, in capitals after `FLASKSHIP_` the environment variable (with `_FILE` after it,
 the name of a file that holds the value). Later wins: default, file, environment, flag. The environment is read here
 and nowhere else.
+
+Runs on Python 3.8 too, in the processes that serve somebody's app: see flaskship/serve.
 """
 
 from __future__ import annotations
@@ -12,13 +14,11 @@ import dataclasses
 import os
 import re
 import shlex
-import tomllib
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Optional, Tuple
 
 from flaskship.errors import UsageError
 
@@ -39,14 +39,14 @@ def _setting(default: Any, text: str, *, short: str = "", also: str = "") -> Any
     return dataclasses.field(default=default, metadata={"help": text, "short": short, "also": also})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Settings:
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8000, "Port to listen on.", short="p", also="PORT")
     workers: int = _setting(0, "Server processes; 0 takes one for each CPU of the quota, at most 4.")
     threads: int = _setting(0, "Request threads of a process; 0 chooses by how long the model takes.")
     server: Literal["granian", "gunicorn"] = _setting("granian", "What accepts the requests.")
-    sample: Path | None = _setting(None, "A file of example rows: gives types, ranges, choices and golden rows.")
+    sample: Optional[Path] = _setting(None, "A file of example rows: gives types, ranges, choices and golden rows.")
     target_column: str = _setting("", "The column of the sample that holds the right answer.")
     name: str = _setting("", "Name of the model; the file's own where not given.")
     model_version: str = _setting("", "Version of the model, for people and for /v2.")
@@ -68,25 +68,25 @@ class Settings:
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "How much is logged.")
     base: str = _setting("auto", "What an image stands on: a reference, FILE.tar, oci:DIR, engine:NAME, or auto.")
     platform: str = _setting("", "What an image is for: linux/amd64,linux/arm64; this machine's where not given.")
-    requirement: tuple[str, ...] = _setting((), "A further package for the image, as pip takes it; may be repeated.")
-    system: tuple[str, ...] = _setting((), "A Debian package for the base that is assembled; may be repeated.")
-    env: tuple[str, ...] = _setting(
+    requirement: Tuple[str, ...] = _setting((), "A further package for the image, as pip takes it; may be repeated.")
+    system: Tuple[str, ...] = _setting((), "A Debian package for the base that is assembled; may be repeated.")
+    env: Tuple[str, ...] = _setting(
         (), "NAME=VALUE in its environment, or NAME for the value that it has here; may be repeated."
     )
-    secret: tuple[str, ...] = _setting(
+    secret: Tuple[str, ...] = _setting(
         (), "NAME of a variable that it gets where it runs, and no image keeps; may be repeated."
     )
     app: str = _setting("", "What starts a folder's app: FILE, FILE:OBJECT or OBJECT.")
-    exclude: tuple[str, ...] = _setting((), "Of a folder of code, what stays out, as .dockerignore; may be repeated.")
-    label: tuple[str, ...] = _setting((), "NAME=VALUE among the image's labels; may be repeated.")
+    exclude: Tuple[str, ...] = _setting((), "Of a folder of code, what stays out, as .dockerignore; may be repeated.")
+    label: Tuple[str, ...] = _setting((), "NAME=VALUE among the image's labels; may be repeated.")
     gpu: bool = _setting(False, "Take the build of torch for NVIDIA, not the one for the CPU.")
     replicas: int = _setting(0, "Containers of the API; 0 takes one for `run`, two for `up` and `deploy`.")
     memory: Size = _setting(Size(0), "Most memory of a container; 0 sets no limit.")
     cpus: float = _setting(0.0, "Most CPUs of a container; 0 sets no limit.")
     keep_alive: Duration = _setting(Duration(65), "How long a client's idle connection is kept.")
     rate_limit: int = _setting(0, "Requests a second that nginx takes from one client; 0 sets no limit.")
-    tls_cert: Path | None = _setting(None, "The certificate chain (PEM) with which nginx speaks HTTPS.")
-    tls_key: Path | None = _setting(None, "The private key (PEM) of that certificate.")
+    tls_cert: Optional[Path] = _setting(None, "The certificate chain (PEM) with which nginx speaks HTTPS.")
+    tls_key: Optional[Path] = _setting(None, "The private key (PEM) of that certificate.")
     nginx: str = _setting("auto", "The image of nginx: a reference, or auto.")
     insecure: bool = _setting(False, "Speak plain HTTP to registries on other machines too.")
 
@@ -114,7 +114,7 @@ def variable(name: str) -> str:
 def _environment(env: Mapping[str, str], rows: Mapping[str, dataclasses.Field[Any]]) -> dict[str, str]:
     found = {name: env[row.metadata["also"]] for name, row in rows.items() if env.get(row.metadata["also"] or "\0")}
     files = {name: _held(f"{variable(name)}_FILE", env) for name in rows if env.get(f"{variable(name)}_FILE")}
-    return found | files | {name: env[variable(name)] for name in rows if variable(name) in env}
+    return {**found, **files, **{name: env[variable(name)] for name in rows if variable(name) in env}}
 
 
 def _held(name: str, env: Mapping[str, str]) -> str:
@@ -126,9 +126,13 @@ def _held(name: str, env: Mapping[str, str]) -> str:
 
 
 def _file(folder: Path | None, rows: Mapping[str, dataclasses.Field[Any]]) -> tuple[str, dict[str, Any]]:
+    if folder is None:
+        return "", {}
+    import tomllib  # an older Python has none: it serves, and is given no folder
+
     for name in ("flaskship.toml", "pyproject.toml"):
-        path = (folder or Path()) / name
-        if folder is None or not path.is_file():
+        path = folder / name
+        if not path.is_file():
             continue
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -146,8 +150,8 @@ def _file(folder: Path | None, rows: Mapping[str, dataclasses.Field[Any]]) -> tu
 
 def parse(value: Any, hint: Any, where: str) -> Any:
     """`value` as the type of a setting, from TOML or from text. Raises `UsageError`, which names `where`."""
-    if isinstance(hint, types.UnionType):
-        hint = next(each for each in hint.__args__ if each is not type(None))
+    if typing.get_origin(hint) is typing.Union:
+        hint = next(each for each in typing.get_args(hint) if each is not type(None))
     if typing.get_origin(hint) is Literal:
         if value in typing.get_args(hint):
             return value
@@ -174,13 +178,13 @@ def _boolean(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list | dict):
+    if isinstance(value, (list, dict)):
         raise ValueError(value)
     return str(value)
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool | float) or int(value) < 0:
+    if isinstance(value, (bool, float)) or int(value) < 0:
         raise ValueError(value)
     return int(value)
 
@@ -198,7 +202,8 @@ def _words(value: Any) -> tuple[str, ...]:
 
 
 def _measure(value: Any, units: Mapping[str, float]) -> float:
-    number, unit = typing.cast(re.Match[str], re.fullmatch(r"([\d.]+)\s*([a-z]*)", str(value).strip().lower())).groups()
+    found = re.fullmatch(r"([\d.]+)\s*([a-z]*)", str(value).strip().lower())
+    number, unit = typing.cast("re.Match[str]", found).groups()
     return float(number) * units[unit]
 
 
@@ -220,7 +225,7 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     float: _number,
     bool: _boolean,
     Path: Path,
-    tuple[str, ...]: _words,
+    Tuple[str, ...]: _words,
     Size: _size,
     Duration: _duration,
 }
@@ -230,7 +235,7 @@ _NOUNS = {
     float: "number from 0 up",
     bool: "boolean (true or false)",
     Path: "path",
-    tuple[str, ...]: "list of words",
+    Tuple[str, ...]: "list of words",
     Size: "size (such as 64MB)",
     Duration: "duration (such as 30s)",
 }

@@ -133,7 +133,7 @@ def test_no_request_is_lost_when_workers_and_containers_are_killed_and_replicas_
     with load(f"{stack}/predict", {"1": rows(stack)}) as counter:
         counter.more()
         processes = docker("top", replicas()[0], "-eo", "pid,args").splitlines()
-        worker = next(line.split()[0] for line in processes if "flaskship.serve.worker" in line)
+        worker = next(line.split()[0] for line in processes if "bootstrap.py" in line)
         subprocess.run(["kill", "-9", worker], check=True)
         lossless(counter)
         docker("kill", replicas()[0])

@@ -168,7 +168,7 @@ def test_a_bundle_that_cannot_be_loaded_is_said_in_one_sentence(serving, server,
 def test_a_crash_of_the_load_ends_the_server(serving):
     running = serving("crash")
     assert running.ended() == 1
-    assert running.said == ["Internal error: A worker ended with exit code 9 while it loaded the model.\n"]
+    assert running.said == ["Internal error: A worker ended with exit code 9 while it started.\n"]
 
 
 @both

@@ -1,11 +1,17 @@
-"""Run the API of bundles, with Granian or gunicorn."""
+"""Run the API of bundles, with Granian or gunicorn.
+
+The worker of an app that somebody else wrote runs in that app's environment, whose Python may be 3.8 and which has none
+of Flaskship's libraries. So what stands here, what it imports and what runs around such an app (flaskship/foreign) asks
+for Python 3.8, its standard library, and one of the two servers: no `match`, no `slots`, no `X | Y` at run time.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,25 +32,37 @@ def serve(
     watched: Sequence[Path] = (),
     rebuild: Callable[[], Sequence[Path]] | None = None,
     load: str = LOAD,
+    executable: str = "",
 ) -> int:
     """Serve `bundles` until a signal says stop: 0.
 
     With `settings.reload`, `rebuild` is called when a path in `watched` changes, and gives the bundles to serve then.
+    `load` makes the application, in processes of the Python at `executable`, this one where none is named.
     Raises `UsageError` where the address cannot be had, and what the bundles raise when they cannot be loaded.
     """
-    configure_logging(settings)
-    given = environment()
-    cpus = cpu.available()
-    count = settings.workers or cpu.workers(cpus)
     remake = rebuild if settings.reload else None
+    cpus = cpu.available()
     with _shared() as shared:
+        job = Job(tuple(bundles), settings, shared, load, executable or sys.executable)
+        configure_logging(job)
+        count = settings.workers or (1 if job.app else cpu.workers(cpus))  # an app may keep its state in memory
+        given = _within(Path(job.executable), environment())
         return Supervisor(
-            job=Job(bundles=tuple(bundles), settings=settings, shared=shared, load=load),
+            job=job,
             listeners=listen(settings.host, settings.port, count),
             environment={**given, **cpu.variables(cpus, count, given)},
             rebuild=remake,
             watch=Watch(watched) if remake else None,
         ).run()
+
+
+def _within(executable: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables for a Python that is not this one, as activating its environment sets them."""
+    if str(executable) == sys.executable:
+        return dict(given)
+    kept = {name: value for name, value in given.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
+    path = os.pathsep.join([str(executable.parent), *filter(None, [given.get("PATH")])])
+    return {**kept, "PATH": path, "VIRTUAL_ENV": str(executable.parent.parent)}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from granian._futures import _new_cbscheduler
 from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
 from granian.http import HTTP1Settings
 
+from flaskship.serve import starting
 from flaskship.serve.job import WSGI, Job
 from flaskship.serve.listen import BACKLOG
 
@@ -42,8 +43,8 @@ class Server:
     request; the others stand in for a thread that leaves its seat, as it waits for a slow client.
     """
 
-    def __init__(self, job: Job, listener: int, application: WSGI) -> None:
-        self.application = application
+    def __init__(self, job: Job, listener: int) -> None:
+        self._application: WSGI = starting.wsgi
         self._last: list[tuple[str, str]] = []  # headers of every answer
         self._seats = threading.Semaphore(job.threads)
         self._seat = threading.local()  # `taken` where this thread has one
@@ -68,6 +69,10 @@ class Server:
         loop = asyncio.new_event_loop()  # Granian wants one; nothing runs on it for WSGI
         scheduler = _new_cbscheduler(loop, self._answer, impl_asyncio=True)  # type: ignore[no-untyped-call]
         self._worker.serve_mtr(scheduler, loop, self._signal)
+
+    def open(self, application: WSGI) -> None:
+        """Answer with `application` from now on."""
+        self._application = application
 
     def drain(self) -> None:
         """Close each connection with its next answer."""
@@ -97,7 +102,7 @@ class Server:
 
     def _respond(self, protocol: Any, environ: dict[str, Any]) -> None:
         """Granian's own wrapper copies the process's environment, secrets and all, into each request's."""
-        environ |= BASIC
+        environ.update(BASIC)
         status = 500
         headers: list[tuple[str, str]] = []
 
@@ -105,7 +110,7 @@ class Server:
             nonlocal status, headers
             status, headers = int(line[:3]), fields + self._last
 
-        body = self.application(environ, start_response)
+        body = self._application(environ, start_response)
         if isinstance(body, list):
             protocol.response_bytes(status, headers, body[0] if len(body) == 1 else b"".join(body))
         else:

@@ -13,6 +13,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
+from flaskship.serve import starting
 from flaskship.serve.job import WSGI, Job
 
 CONNECTIONS = 1000  # accepted at once by a worker
@@ -22,8 +23,8 @@ THREADS = 4  # of a worker at least: with gunicorn a kept-alive connection occup
 class Server:
     """Accepts on `listener`, a file descriptor of a listening socket that it shares with other processes."""
 
-    def __init__(self, job: Job, listener: int, application: WSGI) -> None:
-        self.application = application
+    def __init__(self, job: Job, listener: int) -> None:
+        self._application: WSGI = starting.wsgi
         configured = Configured(job, self)
         log = configured.cfg.logger_class(configured.cfg)
         shared = socket.socket(fileno=listener)
@@ -32,6 +33,10 @@ class Server:
 
     def start(self) -> None:
         self._thread.start()
+
+    def open(self, application: WSGI) -> None:
+        """Answer with `application` from now on."""
+        self._application = application
 
     def drain(self) -> None:
         """Close each connection with its next answer."""
@@ -43,7 +48,7 @@ class Server:
         self._thread.join()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return self.application(environ, start_response)
+        return self._application(environ, start_response)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -72,7 +77,7 @@ class Configured(BaseApplication):  # type: ignore[misc]  # gunicorn has no type
     def load_config(self) -> None:
         settings = self._job.settings
         mapped = {
-            "threads": settings.threads or max(THREADS, self._job.threads),
+            "threads": self._job.threads if self._job.app else settings.threads or max(THREADS, self._job.threads),
             "worker_class": "gthread",
             "worker_connections": CONNECTIONS,
             "worker_tmp_dir": str(self._job.shared),

@@ -6,18 +6,19 @@ import importlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Callable, Dict, Iterable
 
 from flaskship.settings import Settings
 
-WSGI: TypeAlias = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+WSGI = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 LOAD = "flaskship.serve.load:load"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
     """What to serve. `shared` is a directory of this server's workers: their counters, and the flags of health.py."""
 
@@ -25,6 +26,7 @@ class Job:
     settings: Settings
     shared: Path
     load: str = LOAD  # "module:function" that makes the application; a test names its own
+    executable: str = sys.executable  # the Python of the environment in which that is done
 
     def application(self) -> Loaded:
         """The application, ready to answer. Raises a `FlaskshipError` where a bundle cannot be served."""
@@ -33,37 +35,72 @@ class Job:
         return loaded
 
     @property
+    def app(self) -> bool:
+        """Whether the bundle is of somebody's app, which may want the main thread, and may be ASGI."""
+        return _manifest(self.bundles[0]).get("kind") == "app"
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether it is an ASGI app, as far as reading its code tells."""
+        entry = _manifest(self.bundles[0]).get("entry")
+        return isinstance(entry, dict) and entry.get("interface") == "asgi"
+
+    @property
     def threads(self) -> int:
         """Request threads of a worker.
 
         A compiled model takes microseconds: more threads would only pass the interpreter's lock around, so there is
         one, and one more for a client that keeps back a short body; a long one is granian.py's concern. A slow model
-        gains, since its batcher joins those who wait.
+        gains, since its batcher joins those who wait. Of an app nothing is known but that it may wait for others.
         """
+        if self.app:
+            return (self.settings.threads or APP) + self.settings.max_queue  # these wait for a seat: foreign/around.py
         return self.settings.threads or (FAST if all(map(_compiled, self.bundles)) else SLOW)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Loaded:
-    application: WSGI
+    application: Any  # WSGI, or ASGI where `asynchronous`
     names: tuple[str, ...]  # of the models
+    asynchronous: bool = False
 
 
-FAST, SLOW = 2, 16  # threads; see docs/performance.md
+FAST, SLOW, APP = 2, 16, 32  # threads; see docs/performance.md
+
+
+def _manifest(bundle: Path) -> Mapping[str, Any]:
+    """The manifest, read with no types: the supervisor and an unloaded worker ask, and import no NumPy for it."""
+    try:
+        found = json.loads((bundle / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        return {}  # loading the bundle will say what is wrong with it
+    return found if isinstance(found, dict) else {}
 
 
 def _compiled(bundle: Path) -> bool:
-    """Whether a compiled model serves. The supervisor and an unloaded worker ask; they import no NumPy for it."""
-    try:
-        manifest = json.loads((bundle / "manifest.json").read_bytes())
-        return bool(manifest["compilation"]["compiled"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # loading the bundle will say what is wrong with it
+    """Whether a compiled model serves."""
+    compilation = _manifest(bundle).get("compilation")
+    return isinstance(compilation, dict) and bool(compilation.get("compiled"))
 
 
-def configure_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+def configure_logging(job: Job) -> None:
+    """Everything to stderr. Where an app is served, its own logging is the app's, and only ours is set up."""
+    settings = job.settings
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    ours = logging.getLogger("flaskship" if job.app else None)
+    if not ours.handlers:
+        ours.addHandler(handler)
+        ours.setLevel(settings.log_level.upper())
+    if job.app:
+        ours.propagate = False
     if settings.log_level != "debug":
         logging.getLogger("_granian").setLevel(logging.WARNING)
+
+
+def _path(text: str) -> Path:
+    return Path(text)
+
+
+# A path is pickled under a name that another Python may lack: "pathlib._local" in 3.13.
+ForkingPickler.register(type(Path()), lambda path: (_path, (str(path),)))

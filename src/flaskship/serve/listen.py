@@ -73,11 +73,10 @@ def url(listener: socket.socket) -> str:
 def _why(error: OSError, host: str, port: int) -> str:
     if isinstance(error, socket.gaierror):
         return f"No address for host {host!r}. Use 127.0.0.1 (this machine only) or 0.0.0.0 (every network)."
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"Port {port} of {host!r} is taken. Stop what uses it, or choose another: --port 0 takes a free one."
-        case errno.EACCES:
-            return f"Port {port} of {host!r} needs root's rights. Use one from 1024 up: --port 8000."
-        case errno.EADDRNOTAVAIL:
-            return f"{host!r} is no address of this machine. Use 127.0.0.1 (it only) or 0.0.0.0 (every network)."
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host!r} is taken. Stop what uses it, or choose another: --port 0 takes a free one."
+    if error.errno == errno.EACCES:
+        return f"Port {port} of {host!r} needs root's rights. Use one from 1024 up: --port 8000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host!r} is no address of this machine. Use 127.0.0.1 (it only) or 0.0.0.0 (every network)."
     return f"Cannot listen on {host!r}, port {port}: {error}."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flaskship.bundle import Bundle
 from flaskship.serve.job import Job, Loaded
-from flaskship.web import application, subject
+from flaskship.web import application, subjects
 
 
 def load(job: Job) -> Loaded:
     """The application, with all models loaded and their golden rows replayed. Raises what those raise."""
-    subjects = [subject(Bundle.read(path), job.settings) for path in job.bundles]
-    made = application(subjects, job.settings, shared=job.shared)
-    return Loaded(application=made, names=tuple(each.name for each in subjects))
+    found = [each for path in job.bundles for each in subjects(Bundle.read(path), job.settings)]
+    made = application(found, job.settings, shared=job.shared)
+    return Loaded(application=made, names=tuple(each.name for each in found))

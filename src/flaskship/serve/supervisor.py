@@ -39,6 +39,7 @@ log = logging.getLogger("flaskship.serve")
 RESTART = 1.0  # seconds at least from one start of a worker to the next in its place
 ATTEMPTS = 3  # replacements that may fail to start, one after the other
 FOREVER = float("inf")
+BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 
 class Phase(IntEnum):
@@ -53,7 +54,7 @@ class Interrupted(Exception):
     """A stop signal came while the target was made anew."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(eq=False)
 class Worker:
     process: subprocess.Popen[bytes]
     link: Connection
@@ -94,7 +95,7 @@ class Worker:
         self.link.close()
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass
 class Supervisor:
     """A worker for each of `listeners`, doing `job`; with `watch` and `rebuild`, anew whenever the target changes."""
 
@@ -135,7 +136,7 @@ class Supervisor:
         here, there = socket.socketpair()
         with there:
             fds = there.fileno(), self.listeners[place].fileno()
-            command = [sys.executable, "-P", "-m", "flaskship.serve.worker", *map(str, fds)]
+            command = [job.executable, str(BOOTSTRAP), *map(str, fds)]
             process = subprocess.Popen(command, env=self.environment, pass_fds=fds)
         link = Connection(here.detach())
         link.send((job, eager))
@@ -175,7 +176,7 @@ class Supervisor:
         if worker.job is self.job:
             self._restarts[worker.place] = worker.started + RESTART
         if not worker.ready:
-            self._failed(worker, worker.error or FlaskshipError(f"A worker {_ended(code)} while it loaded the model."))
+            self._failed(worker, worker.error or FlaskshipError(f"A worker {_ended(code)} while it started."))
             return
         if BALANCED and any(other.ready and other.job is self.job for other in self._workers):
             self.listeners[worker.place].close()  # what would come to it goes to the others

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Tuple
 
-State: TypeAlias = tuple[tuple[str, int, int], ...]  # path, time of change in ns, bytes
+State = Tuple[Tuple[str, int, int], ...]  # path, time of change in ns, bytes
 
 INTERVAL = 0.5  # seconds between two looks
 
