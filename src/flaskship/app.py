@@ -25,7 +25,7 @@ def create_app(target: str | Path, **settings: Any) -> Flask:
     `VersionMismatch`, `UsageError`, …
     """
     loaded = Settings.load(Path.cwd(), environment(), settings)
-    return web.create_app([web.subject(_bundle(Target.of(target), loaded), loaded)], loaded)
+    return web.create_app(web.subjects(_bundle(Target.of(target), loaded), loaded), loaded)
 
 
 def blueprint(target: str | Path, **settings: Any) -> Blueprint:
@@ -34,7 +34,7 @@ def blueprint(target: str | Path, **settings: Any) -> Blueprint:
     app.register_blueprint(flaskship.blueprint("model.joblib"), url_prefix="/model")
     """
     loaded = Settings.load(Path.cwd(), environment(), settings)
-    found = [web.subject(_bundle(Target.of(target), loaded), loaded)]
+    found = web.subjects(_bundle(Target.of(target), loaded), loaded)
     if len(found) > 1:
         names = ", ".join(each.name for each in found)
         raise UsageError(f"A blueprint is of one endpoint, and {str(target)!r} has {names}. Name one: {target}:NAME")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -21,7 +20,7 @@ import msgspec
 from flaskship.bundle import CODE, LINK, Bundle, Source, digests, lay, writing
 from flaskship.cache import MANIFEST, sha256
 from flaskship.errors import BundleError
-from flaskship.source import Entry, Requirements
+from flaskship.source import Content, Entry, Requirements
 
 KIND = "app"
 
@@ -41,6 +40,7 @@ class AppManifest:
     secrets: tuple[str, ...] = ()  # names of variables that are given when it runs, never kept
     decisions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()  # of code/, that hold no file
     files: dict[str, str] = field(default_factory=dict)  # path -> sha256
 
 
@@ -79,13 +79,16 @@ def read(path: Path) -> Packed:
     return AppBundle(path=path, digest=f"sha256:{hashlib.sha256(raw).hexdigest()}", manifest=manifest)
 
 
-def write(path: Path, manifest: AppManifest, folder: Path, files: Iterable[str] | None) -> AppBundle:
-    """A bundle at `path`: with the named files of `folder`, or where `files` is None, served from there."""
+def write(path: Path, manifest: AppManifest, folder: Path, content: Content | None) -> AppBundle:
+    """A bundle at `path`: with the `content` of `folder`; where that is None, served from there."""
     with writing(path) as draft:
-        lay(draft, {f"{CODE}/{name}": folder / name for name in files or ()})
-        whole = msgspec.json.encode(replace(manifest, files=digests(draft)))
+        lay(draft, {f"{CODE}/{name}": folder / name for name in (content.files if content else ())})
+        folders = content.folders if content else ()
+        for name in folders:
+            (draft / CODE / name).mkdir(parents=True, exist_ok=True)
+        whole = msgspec.json.encode(replace(manifest, folders=folders, files=digests(draft)))
         (draft / MANIFEST).write_bytes(msgspec.json.format(whole) + b"\n")
-        if files is None:
+        if content is None:
             (draft / LINK).write_text(str(folder.resolve()), encoding="utf-8")
     found = read(path)
     assert isinstance(found, AppBundle)

@@ -296,12 +296,14 @@ def _shown(row: Mapping[str, Any]) -> str:
 
 
 def lay(folder: Path, files: Mapping[str, bytes | Path]) -> None:
-    """Puts `files` into `folder` by their paths in it: bytes are written, a file is copied."""
+    """Puts `files` into `folder` by their paths in it: bytes are written, a file is copied, a folder is empty."""
     for name, content in files.items():
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
             place.write_bytes(content)
+        elif content.is_dir():
+            place.mkdir(exist_ok=True)
         else:
             shutil.copyfile(content, place)
             place.chmod(0o755 if content.stat().st_mode & 0o100 else 0o644)

@@ -102,7 +102,7 @@ BAKED = (
 )
 LIGHT = 10**6  # bytes: weights under that travel together with their description, as one layer
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-Files = Mapping[str, Path | bytes]  # absolute name in the image -> what is there
+Files = Mapping[str, Path | bytes]  # absolute name in the image -> what is there: a file, or an empty folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,10 +231,14 @@ def _shim(python: str, executable: str, assets: Mapping[str, Path], *, app: bool
 
 def _bundle(bundle: Packed) -> Iterator[Part]:
     """Weights, and what is said about them; of code, large files, and the rest. An app's are its own, to write to."""
-    files = [each for each in sorted(bundle.path.rglob("*")) if each.is_file() and each.name != REPORT]
+    files = [each for each in sorted(bundle.path.rglob("*")) if each.is_file() and each != bundle.path / REPORT]
     names = {f"{BUNDLE}/{each.relative_to(bundle.path).as_posix()}": each for each in files}
-    if isinstance(bundle, AppBundle) or bundle.manifest.code:
-        yield from _code(names, own=isinstance(bundle, AppBundle))
+    if isinstance(bundle, AppBundle):
+        empty = {f"{BUNDLE}/{CODE}/{each}": bundle.path / CODE / each for each in bundle.manifest.folders}
+        yield from _code(names | empty, own=True)
+        return
+    if bundle.manifest.code:
+        yield from _code(names, own=False)
         return
     weights = bundle.path / bundle.manifest.model
     heavy = {name: each for name, each in names.items() if each == weights or weights in each.parents}
@@ -247,7 +251,11 @@ def _bundle(bundle: Packed) -> Iterator[Part]:
 
 def _code(names: Mapping[str, Path], *, own: bool) -> Iterator[Part]:
     within = {name: each for name, each in names.items() if name.startswith(f"{BUNDLE}/{CODE}/")}
-    heavy = {name for name, each in within.items() if each.suffix in WEIGHTS or each.stat().st_size >= LIGHT}
+    heavy = {
+        name
+        for name, each in within.items()
+        if each.is_file() and (each.suffix in WEIGHTS or each.stat().st_size >= LIGHT)
+    }
     if heavy:
         yield Part(title="weights", files={name: names[name] for name in sorted(heavy)}, own=own)
     yield Part(title="code", files={name: each for name, each in within.items() if name not in heavy}, own=own)

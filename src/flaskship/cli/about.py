@@ -66,7 +66,8 @@ def contents(bundle: Packed) -> Content:
         return files.contents(bundle.folder, bundle.manifest.entry)
     code = bundle.manifest.code
     assert code is not None
-    return files.contents(bundle.folder, Entry(root=code.root, file=code.file))
+    root = "" if code.root == "." else f"{code.root}/"
+    return files.contents(bundle.folder, Entry(root=code.root, file=f"{root}{code.file}"))
 
 
 def _of_functions(bundle: Bundle) -> list[tuple[str, str]]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flaskship import cache, serve
+from flaskship import cache, serve, variables
 from flaskship.cli import talk, targets
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import BundleError, UsageError
 
+FOREIGN = "flaskship.foreign.load:load"  # makes an application of somebody's app
+KIND = "app"
 RUNNING = (
     "host", "port", "workers", "threads", "server", "reload", "max_body", "timeout", "grace", "drain",
     "max_batch", "max_queue", "api_key", "access_log", "log_level",
@@ -22,20 +25,30 @@ RUNNING = (
 
 @click.command("serve")
 @click.argument("target", nargs=-1, required=True)
-@settings_options(*MAKING, *RUNNING)
+@settings_options(*MAKING, *RUNNING, "env", "secret")
 def command(target: tuple[str, ...], **flags: Any) -> int:
-    """Run the API of TARGET: a model file, a bundle, or NAME=TARGET.
+    """Run the API of TARGET: a model file, FILE.py, FILE.py:NAME, a folder with an app, a bundle, or NAME=TARGET.
 
-    Several targets are served side by side, each under /NAME/…, with an index page at /.
+    Several targets are served side by side, each under /NAME/…, with an index page at /. An app is served alone.
     """
     settings = load(flags)
     parsed = [targets.parse(text, settings) for text in target]
     watched = [each.folder if each.is_code else each.path for each, _ in parsed]
+    for _, own in parsed:
+        os.environ.update(variables.given(own))
 
     def made() -> list[Path]:
         return _said(targets.bundled_apart(list(target), settings))
 
-    return serve.serve(made(), settings, watched=watched, rebuild=made)
+    bundles = made()
+    app = next((each for each in map(_manifest, bundles) if each.get("kind") == KIND), None)
+    if app is None:
+        return serve.serve(bundles, settings, watched=watched, rebuild=made)
+    if len(bundles) > 1:
+        raise UsageError(f"{app['name']!r} is an app, and has its own routes: it is served alone.")
+    os.environ.update({name: value for name, value in app["env"].items() if name not in os.environ})
+    executable = str(targets.interpreter_apart(bundles[0], settings))
+    return serve.serve(bundles, settings, watched=watched, rebuild=made, load=FOREIGN, executable=executable)
 
 
 def _said(bundles: list[Path]) -> list[Path]:

@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from flaskship import cache, variables
+from flaskship import cache
 from flaskship.cli import talk
 from flaskship.errors import INTERRUPTED, FlaskshipError, UsageError
 from flaskship.settings import Settings
@@ -20,6 +21,9 @@ from flaskship.target import MODULE, Target, says
 if TYPE_CHECKING:
     from flaskship.app_bundle import Packed
     from flaskship.bundle import Bundle
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SUFFIXES = ("joblib", "pkl", "pickle", "onnx", "skops", "json", "ubj", "txt", "cbm", "pt", "pt2", "keras", "py")
@@ -81,31 +85,46 @@ def bundled_apart(texts: list[str], settings: Settings) -> list[Path]:
     """The bundles of targets; what is missing is made in a process of its own: this one stays small."""
     found = [cache.find(*parse(text, settings), linked=True) for text in texts]
     missing = [text for text, path in zip(texts, found, strict=True) if path is None]
-    made = iter(_made_apart(missing, settings) if missing else [])
+    made = iter(_apart(_bundles, missing, settings) if missing else [])
     return [next(made) if path is None else path for path in found]
 
 
-def _made_apart(texts: list[str], settings: Settings) -> list[Path]:
+def interpreter_apart(bundle: Path, settings: Settings) -> Path:
+    """The Python that an app's bundle is served with; its environment is made in a process of its own."""
+    return _apart(_interpreter, bundle, settings)
+
+
+def _bundles(texts: list[str], settings: Settings) -> list[Path]:
+    return [bundled(text, settings).path for text in texts]
+
+
+def _interpreter(bundle: Path, settings: Settings) -> Path:
+    from flaskship.make import app  # reads folders, and makes environments
+
+    return app.interpreter(bundle, talk.note)
+
+
+def _apart(function: Callable[[Given, Settings], Made], given: Given, settings: Settings) -> Made:
+    """What `function` gives, in a process of its own. Raises as it does."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_make, args=(texts, settings, there))
+    process = context.Process(target=_send, args=(there, function, given, settings))
     process.start()
     there.close()
     try:
-        result: list[Path] | FlaskshipError | OSError = here.recv()
+        result: Made | FlaskshipError | OSError = here.recv()
     except EOFError:
         process.join()
         raise FlaskshipError(f"Making the bundle ended with exit code {process.exitcode}.") from None
     process.join()
-    if isinstance(result, Exception):
+    if isinstance(result, FlaskshipError | OSError):
         raise result
     return result
 
 
-def _make(texts: list[str], settings: Settings, results: Connection) -> None:
-    os.environ.update(variables.given(settings))
+def _send(results: Connection, function: Callable[[Given, Settings], Made], given: Given, settings: Settings) -> None:
     try:
-        results.send([bundled(text, settings).path for text in texts])
+        results.send(function(given, settings))
     except (FlaskshipError, OSError) as error:
         results.send(error)
     except KeyboardInterrupt:

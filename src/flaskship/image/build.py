@@ -55,7 +55,9 @@ def _fingerprint(part: Part) -> list[str]:
     """Names, modes and digests of the files."""
     found = []
     for name, source in sorted(part.files.items()):
-        if isinstance(source, bytes):
+        if isinstance(source, Path) and source.is_dir():
+            found.append(f"{name} folder")
+        elif isinstance(source, bytes):
             found.append(f"{name} {hashlib.sha256(source).hexdigest()}")
         else:
             with source.open("rb") as file:
@@ -66,10 +68,7 @@ def _fingerprint(part: Part) -> list[str]:
 
 def _content(part: Part, plan: Plan, compiler: str) -> Callable[[Path], Sequence[tar.Entry]]:
     def entries(draft: Path) -> list[tar.Entry]:
-        files = [
-            tar.Entry(name=name[1:], source=each) if isinstance(each, bytes) else tar.entry(each, name[1:])
-            for name, each in part.files.items()
-        ]
+        files = [_entry(each, name[1:]) for name, each in part.files.items()]
         if part.own:
             files = list(_owned(files, int(plan.user.partition(":")[0])))
         if part.compiled:
@@ -83,11 +82,19 @@ def _content(part: Part, plan: Plan, compiler: str) -> Callable[[Path], Sequence
     return entries
 
 
+def _entry(source: Path | bytes, name: str) -> tar.Entry:
+    if isinstance(source, bytes):
+        return tar.Entry(name=name, source=source)
+    return tar.Entry(name=name) if source.is_dir() else tar.entry(source, name)
+
+
 def _owned(files: Sequence[tar.Entry], user: int) -> Iterator[tar.Entry]:
     """The files, and the folders below the bundle's own that hold them, written to by that user and by group 0."""
     folders = {each for file in files for each in PurePosixPath(file.name).parents if len(each.parts) > 1}
     yield from (tar.Entry(name=str(each), mode=0o775, owner=user) for each in sorted(folders))
-    yield from (replace(each, mode=0o775 if each.executable else 0o664, owner=user) for each in files)
+    for each in files:
+        runs = each.executable or each.source is None
+        yield replace(each, mode=0o775 if runs else 0o664, owner=user)
 
 
 def _config(plan: Plan, base: Base, layers: Sequence[Layer], labels: Mapping[str, str]) -> dict[str, Any]:

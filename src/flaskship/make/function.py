@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from flaskship import __version__, artifact, bundle, cache
 from flaskship.artifact.function import reading
 from flaskship.artifact.function.model import FunctionModel
@@ -15,6 +18,7 @@ from flaskship.predict import recorded
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
 from flaskship.settings import Settings
+from flaskship.source import Entry, Requirements, environments, files, requirements
 from flaskship.target import Target
 
 Say = Callable[[str], None]
@@ -33,6 +37,9 @@ def make(target: Target, settings: Settings, into: Path, say: Say, *, linked: bo
     folder, path = target.folder.resolve(), target.path.resolve()
     root = reading.home(path)[0].resolve()
     code = Code(root=_inside(root, folder), file=_inside(path, root), attribute=target.attribute, endpoints=())
+    entry = Entry(root=code.root, file=_inside(path, folder))
+    content = files.contents(folder, entry, settings.exclude)
+    wanted = requirements.find(folder, entry, content)
     models = artifact.functions(folder, code.root, code.file, code.attribute)
     rows, doubts = _recorded(models)
     first = next(iter(models.values()))
@@ -45,11 +52,23 @@ def make(target: Target, settings: Settings, into: Path, say: Say, *, linked: bo
         facts=first.facts,
         source=Source(file=path.name, sha256=cache.sha256(path), size=path.stat().st_size),
         compilation=Compilation(compiled=False, reason="it is code"),
-        warnings=tuple(dict.fromkeys([*first.facts.warnings, *doubts])),
+        requirements=_pinned(wanted),
+        warnings=tuple(dict.fromkeys([*first.facts.warnings, *doubts, *content.warnings, *wanted.warnings])),
         code=replace(code, endpoints=tuple(_endpoint(name, each) for name, each in models.items())),
     )
-    files = None if linked else [name for name, _, _ in cache.listing(folder)]
-    return bundle.write_code(into, manifest, folder, files, rows)
+    return bundle.write_code(into, manifest, folder, None if linked else content.files, rows)
+
+
+def _pinned(wanted: Requirements) -> tuple[str, ...]:
+    """What the code asks for, at the versions that are installed here: with them the functions were loaded."""
+    here = environments.fits(wanted)
+    pins = {each.partition("==")[0]: each for each in (here.pins if here else ())}
+    found = (pins.get(_name(each), each) for each in wanted.wanted)
+    return tuple(dict.fromkeys(each for each in found if _name(each) != "flaskship"))
+
+
+def _name(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)
 
 
 def _inside(path: Path, folder: Path) -> str:

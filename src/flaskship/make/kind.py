@@ -25,8 +25,6 @@ def _has_code(target: Target) -> bool:
 
 def _model(target: Target) -> Kind:
     if target.attribute:
-        raise NotRecognised(
-            f"{str(target.path)!r} is no module, so it has no {target.attribute!r}. Name FILE.py:NAME."
-        )
+        raise NotRecognised(f"{str(target.path)!r} is no module, so it has no {target.attribute!r}. Name FILE.py:NAME.")
     artifact.sniff(target.path)  # its error says what it looks like
     return Kind.MODEL

@@ -80,7 +80,7 @@ def _needed(joined: Joined, read: imports.Imports, installed: Mapping[str, Seque
     found: dict[str, str] = {}
     for module, where in sorted(read.needed.items()):
         name, sure = imports.distribution(module, installed)
-        if not sure and not joined.has(name):
+        if not sure and name != OWN and not joined.has(name):
             joined.warnings.append(f"{module!r} ({where}) is taken to come with {name!r}: no table has its package.")
         found.setdefault(name, where)
     for name, where in sorted(read.implied.items()):

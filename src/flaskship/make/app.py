@@ -1,0 +1,120 @@
+"""From a folder with somebody's app to a bundle: what starts it, what is part of it, what it needs. It is not run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flaskship import __version__, app_bundle, cache, variables
+from flaskship.app_bundle import AppBundle, AppManifest
+from flaskship.bundle import Source
+from flaskship.errors import UsageError
+from flaskship.settings import Settings
+from flaskship.source import Content, Entry, Requirements, Solved, dockerfile, entry, environments, files, requirements
+from flaskship.target import Target
+
+Say = Callable[[str], None]
+OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of an app
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What reading a folder tells."""
+
+    folder: Path
+    entry: Entry
+    content: Content
+    wanted: Requirements
+
+
+def look(target: Target, settings: Settings, say: Say) -> Found:
+    """What the folder of `target` is, each decision said.
+
+    Raises `NotRecognised` where nothing in it is an app, `UsageError` where what was named is not there.
+    """
+    for each in OF_MODELS:
+        if getattr(settings, each):
+            raise UsageError(f"--{each.replace('_', '-')} is for models; {str(target)!r} is an app.")
+    folder = target.folder.resolve()
+    say(f"Reading {target}")
+    start = entry.find(folder, _given(target, folder, settings))
+    content = files.contents(folder, start, settings.exclude)
+    wanted = requirements.find(folder, start, content)
+    if settings.requirement:
+        asked = {each: f"{each} was asked for." for each in settings.requirement}
+        wanted = replace(wanted, wanted=(*wanted.wanted, *asked), decisions=(*wanted.decisions, *asked.values()))
+    for each in (*start.reasons, *wanted.decisions):
+        say(each)
+    return Found(folder=folder, entry=start, content=content, wanted=wanted)
+
+
+def make(target: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False) -> AppBundle:
+    """A bundle of the app that `target` names, written to `into`. Raises as `look`, and `VersionMismatch`."""
+    found = look(target, settings, say)
+    solved = environments.fits(found.wanted) or environments.solve(found.wanted)
+    for each in solved.decisions:
+        say(each)
+    start = found.folder / found.entry.file
+    manifest = AppManifest(
+        flaskship=__version__,
+        name=settings.name or _name(target, found.folder),
+        version=settings.model_version,
+        entry=found.entry,
+        python=solved.python,
+        requirements=solved.pins,
+        wanted=found.wanted,
+        source=Source(file=found.entry.file, sha256=cache.sha256(start), size=sum(found.content.files.values())),
+        env={**environment(found), **variables.baked(settings)},
+        secrets=tuple(sorted(settings.secret)),
+        decisions=(*found.entry.reasons, *found.wanted.decisions, *solved.decisions),
+        warnings=warnings(found),
+    )
+    return app_bundle.write(into, manifest, found.folder, None if linked else found.content)
+
+
+def interpreter(bundle: Path, say: Say) -> Path:
+    """The Python with all that the app in `bundle` needs: this one where it fits, else of an environment of its own.
+
+    Raises `VersionMismatch` where that cannot be made.
+    """
+    found = app_bundle.read(bundle)
+    assert isinstance(found, AppBundle)
+    manifest = found.manifest
+    solved = Solved(python=manifest.python, pins=manifest.requirements)
+    here = environments.fits(manifest.wanted)
+    if here and here.pins == solved.pins:
+        return Path(sys.executable)
+    say(f"Preparing an environment with Python {solved.python} and {len(solved.pins)} packages")
+    return environments.python(solved)
+
+
+def environment(found: Found) -> Mapping[str, str]:
+    """What the Dockerfile of the folder, or else of the app's root in it, sets."""
+    for place in (found.folder, found.folder / found.entry.root):
+        if said := dockerfile.read(place):
+            return said.variables
+    return {}
+
+
+def warnings(found: Found) -> tuple[str, ...]:
+    """What whoever serves or packs it should know."""
+    content = found.content
+    missing = [f"The code names {each}, which is not in the folder." for each in content.missing]
+    secret = [f"{each!r} looks like a secret and stays out of images." for each in content.secrets]
+    return tuple(dict.fromkeys([*missing, *secret, *content.warnings, *found.wanted.warnings]))
+
+
+def _given(target: Target, folder: Path, settings: Settings) -> str:
+    """What was named in the folder: `FILE`, `FILE:OBJECT`, `:OBJECT`; "" where the folder itself was."""
+    if settings.app:
+        return settings.app
+    if target.path.is_dir():
+        return f":{target.attribute}" if target.attribute else ""
+    file = target.path.resolve().relative_to(folder).as_posix()
+    return f"{file}:{target.attribute}" if target.attribute else file
+
+
+def _name(target: Target, folder: Path) -> str:
+    return folder.name or target.path.stem
