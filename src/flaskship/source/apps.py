@@ -184,7 +184,7 @@ class Scope:
     def call(self, node: ast.Call) -> App | None:
         name = self.module.dotted(node.func)
         last = name.rpartition(".")[2]
-        if known := MAKERS.get(name) or self.inherited(name):
+        if known := self.known(name) or self.inherited(name):
             return App(object="", framework=known[0], interface=known[1], made=self.path, line=node.lineno)
         if last in METHODS and isinstance(node.func, ast.Attribute):
             return App(object="", framework=METHODS[last], interface=WSGI, made=self.path, line=node.lineno)
@@ -195,6 +195,11 @@ class Scope:
             interface = ASGI if last == "ASGIApp" else WSGI
             return App(object="", framework="socketio", interface=interface, made=self.path, line=node.lineno)
         return self.made(node.func)
+
+    def known(self, name: str) -> tuple[str, Interface] | None:
+        """What makes an app by that name, `from flask import *` being looked through."""
+        names = (name, *(f"{star}.{name}" for star in self.module.stars))
+        return next((MAKERS[each] for each in names if each in MAKERS), None)
 
     def made(self, func: ast.expr) -> App | None:
         """What a call of a function of the folder gives."""

@@ -21,7 +21,7 @@ WORDS = re.compile(
     r"|responder|pyramid|web|jupyter_dash|flask_\w+)\b|start_response"
 )
 IMPORTING = re.compile(r"^[ \t]*(?:from|import)[ \t]+(.+)$", re.MULTILINE)
-NAMES = {"app": 10, "application": 9, "main": 9, "server": 9, "api": 8, "run": 8, "wsgi": 25, "asgi": 25, "index": 5}
+NAMES = {"app": 10, "application": 9, "main": 9, "server": 9, "api": 8, "run": 8, "wsgi": 25, "asgi": 20, "index": 5}
 NAMES |= {
     "__init__": 4,
     "flask_app": 9,

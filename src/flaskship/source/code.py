@@ -62,6 +62,11 @@ class Module:
                 found[each.bound] = each.bound if each.module.startswith(f"{each.bound}.") else each.module
         return found
 
+    @cached_property
+    def stars(self) -> tuple[str, ...]:
+        """The modules of which everything is imported."""
+        return tuple(each.module for each in self.imports if each.name == "*")
+
     def dotted(self, node: ast.AST) -> str:
         """The full name of what an expression names: `f.Flask` -> "flask.Flask"; "" where it is not a name."""
         parts = []

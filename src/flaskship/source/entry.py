@@ -34,7 +34,8 @@ class Choice:
     object: str
     cwd: str = ""  # "" where nothing says it
     interface: Interface | None = None
-    port: int = 0
+    port: int = 0  # that a command tells the server
+    exposed: int = 0  # of a Dockerfile
     reasons: tuple[str, ...] = ()
 
 
@@ -50,7 +51,7 @@ def find(folder: Path, given: str = "") -> Entry:
 def entry(apps: Apps, choice: Choice) -> Entry:
     root, why = roots.find(apps.code, choice.file, choice.cwd)
     framework, interface = kind(apps, choice)
-    port, told = ports.find(apps.code, choice.file, choice.port)
+    port, told = ports.find(apps.code, choice.file, choice.port, choice.exposed)
     broken = [f"{path!r} {what}: it is passed over." for path, what in sorted(apps.code.broken.items())]
     return Entry(
         root=root, file=choice.file, object=choice.object, interface=choice.interface or interface,
@@ -156,15 +157,14 @@ def resolved(apps: Apps, said: Said) -> Choice | None:
         app, name = held(apps, file, start.object)
         named = bool(start.object) and start.interface is not None and binds(apps.code, file, start.object)
         if app or named:
-            port = start.port or next(iter(said.ports), 0)
             reason = (
                 f"{file!r}: {said.where!r} says so ({said.text})."
                 if said.text
                 else f"{file!r}: {said.where!r} says so."
             )
             return Choice(
-                file=file, app=app, object=name, cwd=base, port=port, reasons=(reason,),
-                interface=None if app else start.interface,
+                file=file, app=app, object=name, cwd=base, port=start.port, reasons=(reason,),
+                exposed=next(iter(said.ports), 0), interface=None if app else start.interface,
             )  # fmt: skip
     return None
 

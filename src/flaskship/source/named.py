@@ -105,9 +105,9 @@ WRITERS = {
 ASKS = {"exists", "isfile", "isdir", "is_file", "is_dir", "lexists", "access", "remove", "unlink", "rmtree", "stat"}
 LISTS = {"listdir", "scandir", "iterdir", "walk"}
 SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
-DATA = re.compile(
-    r"(?i)\.(pkl|pickle|p|sav|joblib|h5|hdf5|keras|pt|pth|ckpt|pb|tflite|onnx|model|bin|json|csv|tsv|xlsx?|parquet|feather"
-    r"|npy|npz|mat|txt|weights|cfg|names|safetensors|cbm|ubj|dill|skops)$"
+WEIGHTS = re.compile(
+    r"(?i)\.(pkl|pickle|sav|joblib|h5|hdf5|keras|pt|pth|ckpt|pb|tflite|onnx|model|bin|npy|npz|weights|safetensors|cbm|ubj"
+    r"|dill|skops)$"
 )
 NOT_A_PATH = re.compile(r"://|[\n\r<>*?{}%|]|^\s*$|^~|^(https?|s3|gs|data|mysql|postgres\w*|sqlite):")
 OTHER = re.compile(r"^(/(?!\0)|[A-Za-z]:[\\/])")  # of a machine, not of the folder
@@ -123,7 +123,7 @@ def paths(code: Code, modules: Iterable[Module], cwd: str) -> list[Named]:
             found += of_call(call, module, values)
         for name, node in values.assigned.items():
             text = values.text(node) if is_literal(node, module) else ""
-            if text and DATA.search(text) and name.rpartition(".")[2].isidentifier():
+            if WEIGHTS.search(text) and re.search(r"[\\/]", text) and name.rpartition(".")[2].isidentifier():
                 found.append(Named(text, Use.NAMED, module.path, node.lineno))
     return [each for each in dict.fromkeys(found) if not NOT_A_PATH.search(each.path.removeprefix(FOLDER))]
 
@@ -228,7 +228,10 @@ class Lookup:
             return f"Windows' separators; Linux needs {near or named.said.replace(chr(92), '/')!r}"
         if near:
             return f"{near!r} is there: Linux tells upper and lower case apart"
-        return "a path outside of the folder" if path.startswith("..") or not path else ""
+        if path.startswith("..") or not path:
+            return "a path outside of the folder"
+        elsewhere = [each for each in self.tree.files if posixpath.basename(each) == posixpath.basename(path)]
+        return f"{elsewhere[0]!r} is there" if len(elsewhere) == 1 else ""
 
 
 def missing(code: Code, modules: Iterable[Module], root: str) -> list[str]:
@@ -254,8 +257,6 @@ def missing(code: Code, modules: Iterable[Module], root: str) -> list[str]:
 def is_missing(named: Named, lookup: Lookup, made: set[str]) -> bool:
     path = named.inside(lookup.root)
     if named.path.startswith(SYSTEM) or path in made or lookup.there(path):
-        return False
-    if named.use is Use.NAMED and not lookup.near(path) and not DATA.search(path):
         return False
     above = parent(path)
     while isinstance(above, str) and above not in (".", "/", ""):

@@ -12,21 +12,22 @@ from flaskship.source.values import Values
 
 LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d{2,5})")
 PAGES = (".html", ".htm", ".js", ".jsx", ".ts", ".tsx", ".vue", ".jinja", ".jinja2", ".j2")
+SERVED = re.compile(r"(^|/)(templates|static|build|dist)/")
 LARGEST = 512 << 10  # bytes of a page that is read
 MOST = 500  # pages that are read
 USUAL = {5000, 8000, 8080, 5001, 80}
 
 
-def find(code: Code, file: str, told: int) -> tuple[int, list[str]]:
-    """0 where nothing says one. What the pages call goes before what the server was told, `told` being a command's."""
+def find(code: Code, file: str, told: int, exposed: int) -> tuple[int, list[str]]:
+    """0 where nothing says one. What the pages call goes before what the server was `told` by a command or its code."""
     own = next((port for module in code.reach(file) if (port := signs.of(module, Values(code, module), "").port)), 0)
     named = called(code)
-    port = next((each for each in (own, told) if each in named), 0)
+    port = next((each for each in (told, own, exposed) if each in named), 0)
     port = port or next((each for each, _ in Counter(named).most_common() if each in USUAL), 0)
     if port:
         path, line = named[port]
         return port, [f"{path!r}, line {line}, calls localhost:{port}: that port has to be published."]
-    return own or told, []
+    return told or own or exposed, []
 
 
 def called(code: Code) -> dict[int, tuple[str, int]]:
@@ -34,7 +35,7 @@ def called(code: Code) -> dict[int, tuple[str, int]]:
     found: dict[int, tuple[str, int]] = {}
     pages = [path for path, size in code.tree.files.items() if path.endswith(PAGES) and size <= LARGEST]
     pages = [path for path in pages if ".min." not in posixpath.basename(path)]
-    for path in sorted(pages, key=lambda each: each.count("/"))[:MOST]:
+    for path in sorted(pages, key=lambda each: (not SERVED.search(each), each.count("/")))[:MOST]:
         text = code.tree.read(path, LARGEST)
         for match in LOCAL.finditer(text):
             found.setdefault(int(match[1]), (path, text.count("\n", 0, match.start()) + 1))

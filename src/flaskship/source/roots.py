@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 
 from flaskship.source import named
@@ -45,20 +46,29 @@ def ancestors(folder: str) -> list[str]:
 
 
 def default(code: Code, file: str) -> str:
-    """The file's folder, or the one above its top package where the file is a part of a package."""
+    """The file's folder, or the one above its top package where the file is used as a part of a package."""
     folder = posixpath.dirname(file)
     module = code.module(file)
-    packaged = f"{folder}/__init__.py" in code.tree.files and folder
-    inside = module is not None and (module.package or relative_imports(module) or imports_itself(module, folder))
-    if not (packaged and inside):
-        return (
-            posixpath.dirname(folder) or "."
-            if inside and folder and module and relative_imports(module)
-            else folder or "."
-        )
-    while folder and f"{folder}/__init__.py" in code.tree.files:
-        folder = posixpath.dirname(folder)
+    if module is None or not folder:
+        return "."
+    if settings := django(module):
+        return next((each for each in ancestors(folder) if code.file(each.strip("."), settings)), folder)
+    packaged = f"{folder}/__init__.py" in code.tree.files
+    if relative_imports(module) and not packaged:
+        return posixpath.dirname(folder) or "."
+    if packaged and (module.package or relative_imports(module) or imports_itself(module, folder)):
+        while folder and f"{folder}/__init__.py" in code.tree.files:
+            folder = posixpath.dirname(folder)
     return folder or "."
+
+
+def django(module: Module) -> str:
+    """The settings that a Django project names, as a path without its suffix: "site/settings"."""
+    for call in module.calls:
+        names = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        if names[:1] == ["DJANGO_SETTINGS_MODULE"] and len(names) > 1:
+            return names[1].replace(".", "/")
+    return ""
 
 
 def relative_imports(module: Module) -> bool:
