@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,10 +91,11 @@ def build(folder: Path, base: Path, *arguments: str, env: dict[str, str] | None 
 
 
 @contextmanager
-def server(folder: Path, *arguments: str) -> Iterator[str]:
+def server(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
     """The address of `flaskship serve` in `folder`, ready; it must end well."""
     command = [sys.executable, "-m", "flaskship", "serve", *arguments, "--port", "0", "--workers", "1"]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, **(env or {})}
+    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     said = []
     for line in process.stderr:
         said.append(line)

@@ -6,10 +6,13 @@ its binary files, written as data scientists write, not as we would.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +34,7 @@ from sklearn.svm import OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 
 APPS = Path(__file__).parent
-OLD = "1.2.2"  # of scikit-learn: its trees cannot be read by 1.3 and later
+OLD = ("scikit-learn==1.2.2", "numpy<2", "scipy<1.12", "flask")  # its trees cannot be read by 1.3 and later
 OLD_FOREST = """
 import pickle
 import numpy as np
@@ -48,6 +51,20 @@ def copied(name: str, place: Path) -> Path:
     if name in MODELS:
         MODELS[name](folder, np.random.default_rng(0))
     return folder
+
+
+@functools.cache
+def environment(*requirements: str) -> Path:
+    """The Python of an environment with these, made by uv; it lasts as long as this process."""
+    place = tempfile.mkdtemp(prefix="author.")
+    atexit.register(shutil.rmtree, place)
+    python, own = Path(place, "bin", "python"), f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for command in (
+        ["venv", "--python", "3.11" if requirements == OLD else own, "--clear", place],
+        ["pip", "install", "--python", python, *requirements],
+    ):
+        subprocess.run([uv.find_uv_bin(), "--quiet", *command], check=True)
+    return python
 
 
 def insurance(folder: Path, random: Generator) -> None:
@@ -92,21 +109,7 @@ def house_prices(folder: Path, random: Generator) -> None:
 
 
 def wine(folder: Path, random: Generator) -> None:
-    wanted = ["--with", f"scikit-learn=={OLD}", "--with", "numpy<2", "--with", "scipy<1.12"]
-    python = f"{sys.version_info[0]}.{sys.version_info[1]}" if sys.version_info < (3, 12) else "3.11"
-    command = [
-        uv.find_uv_bin(),
-        "run",
-        "--quiet",
-        "--no-project",
-        "--python",
-        python,
-        *wanted,
-        "python",
-        "-c",
-        OLD_FOREST,
-    ]
-    subprocess.run(command, cwd=folder, check=True)
+    subprocess.run([environment(*OLD), "-c", OLD_FOREST], cwd=folder, check=True)
 
 
 def digits(folder: Path, random: Generator) -> None:

@@ -22,11 +22,11 @@ QUESTIONS = {  # of its README, what is served, and what is answered
 
 
 def python(folder: Path, *arguments: str) -> str:
-    """What `python ARGUMENTS` prints in `folder`, where it ends well."""
+    """What `python ARGUMENTS` prints in `folder`, where it ends well; pytest ends with 5 where all is skipped."""
     env = {**os.environ, "FLASKSHIP_CACHE": str(folder / ".cache")}
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0 or "needs PyTorch" in done.stdout, done.stdout + done.stderr
     return done.stdout
 
 
@@ -39,7 +39,7 @@ def test_a_template_passes_its_own_test_and_answers_as_its_readme_says(
     folder = tmp_path / "My first"
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("# my-first\n")
-    said = python(folder, "-m", "pytest", "-p", "no:cacheprovider")
+    said = python(folder, "-m", "pytest", "-ra", "-p", "no:cacheprovider")
     assert " passed" in said or "needs PyTorch" in said
     if kind in QUESTIONS:
         target, path, body, answer = QUESTIONS[kind]

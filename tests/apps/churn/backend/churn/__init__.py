@@ -1,10 +1,8 @@
 from flask import Flask, jsonify
-from flask_cors import CORS
 
 
 def create_app(config=None):
     app = Flask(__name__)
-    CORS(app)
     app.config['JSON_SORT_KEYS'] = False
     if config:
         app.config.update(config)
