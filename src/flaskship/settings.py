@@ -63,6 +63,7 @@ class Settings:
     )
     max_batch: int = _setting(0, "Most rows put through the model at once for several callers; 0 chooses.")
     max_queue: int = _setting(256, "Requests that may wait for a busy model; one more is answered 429.")
+    max_streams: int = _setting(64, "Answers that a process streams at once; one more is answered 429.")
     api_key: str = _setting("", "When set, every route but health asks for it: as Bearer, X-API-Key or password.")
     access_log: bool = _setting(False, "Write one line a request to stderr.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "How much is logged.")

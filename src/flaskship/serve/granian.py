@@ -40,7 +40,7 @@ class Server:
     """Accepts on `listener`, a file descriptor of a listening socket that it shares with other processes.
 
     Granian starts threads while requests wait, up to its limit. Only as many as have a seat go on after their first
-    request; the others stand in for a thread that leaves its seat, as it waits for a slow client.
+    request; the others stand in for a thread that leaves its seat, as it waits for a slow client or streams an answer.
     """
 
     def __init__(self, job: Job, listener: int) -> None:
@@ -57,7 +57,7 @@ class Server:
             os.getpid(),
             (None, holder(listener, False, BACKLOG)),
             None,
-            py_threads=job.threads + SPARE,
+            py_threads=job.threads + SPARE + job.streams,
             py_threads_idle_timeout=FOR_EVER,  # a thread would take its seat with it
             backpressure=CONNECTIONS,
             http_mode="auto",

@@ -76,8 +76,9 @@ class Configured(BaseApplication):  # type: ignore[misc]  # gunicorn has no type
 
     def load_config(self) -> None:
         settings = self._job.settings
+        threads = self._job.threads if self._job.app else settings.threads or max(THREADS, self._job.threads)
         mapped = {
-            "threads": self._job.threads if self._job.app else settings.threads or max(THREADS, self._job.threads),
+            "threads": threads + self._job.streams,
             "worker_class": "gthread",
             "worker_connections": CONNECTIONS,
             "worker_tmp_dir": str(self._job.shared),

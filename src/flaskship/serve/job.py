@@ -57,6 +57,11 @@ class Job:
             return (self.settings.threads or APP) + self.settings.max_queue  # these wait for a seat: foreign/around.py
         return self.settings.threads or (FAST if all(map(_compiled, self.bundles)) else SLOW)
 
+    @property
+    def streams(self) -> int:
+        """Further threads, where a function answers bit by bit: each such answer keeps one until it ends."""
+        return self.settings.max_streams if any(map(_streams, self.bundles)) else 0
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -81,6 +86,12 @@ def _compiled(bundle: Path) -> bool:
     """Whether a compiled model serves."""
     compilation = _manifest(bundle).get("compilation")
     return isinstance(compilation, dict) and bool(compilation.get("compiled"))
+
+
+def _streams(bundle: Path) -> bool:
+    """Whether a function of the bundle answers bit by bit."""
+    code = _manifest(bundle).get("code") or {}
+    return any(each["signature"]["answers"] == "stream" for each in code.get("endpoints", ()))
 
 
 def configure_logging(job: Job) -> None:

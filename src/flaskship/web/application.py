@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Semaphore
 
 from flask import Blueprint, Flask
 
@@ -76,6 +77,7 @@ def make_site(subjects: Sequence[Subject], settings: Settings, shared: Path | No
         draining=(shared / DRAINING).exists if shared else lambda: False,
         starting=(shared / STARTING).exists if shared else lambda: False,
         ending=Ending(shared, settings) if shared else lambda: False,
+        streams=Semaphore(settings.max_streams),
     )
 
 

@@ -23,6 +23,12 @@ PLAIN: dict[FieldType, Any] = {
     FieldType.TABLE: [{"a": 1, "b": 2.5}, {"a": 3, "b": 4.5}],
     FieldType.ARRAY: [[0.0, 0.5], [0.5, 1.0]],
 }
+FILES = {
+    FieldType.IMAGE: "picture.png",
+    FieldType.TABLE: "table.csv",
+    FieldType.ARRAY: "array.npy",
+    FieldType.FILE: "file.txt",
+}  # what travels as files, and what a sample of it is called
 FORMATS = {"date": "2026-01-31", "date-time": "2026-01-31T12:30:00Z", "time": "12:30:00", "email": "ada@example.org"}
 FORMATS |= {"uuid": "00000000-0000-4000-8000-000000000000", "uri": "https://example.org/", "duration": "PT1H"}
 

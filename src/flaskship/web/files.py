@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
 
 from flaskship.errors import BadInput, UnsupportedContent
 from flaskship.predict import table, writers
@@ -62,6 +63,8 @@ class Options(NamedTuple):
 
 def add(app: Blueprint, subject: Subject, site: Site) -> None:
     def predict_file() -> Response:
+        if subject.streams:
+            raise NotFound(f"{subject.name!r} answers bit by bit, which has no place in a file. Send rows to /predict.")
         wanted = options()
         upload = received(reply.body(request.environ, int(site.settings.max_body)), request.content_type or "")
         rows = table.read(

@@ -13,7 +13,7 @@ import msgspec
 from flaskship.errors import Problem
 from flaskship.predict.uploads import Given
 from flaskship.schema import Field, FieldType, Scalar, Signature
-from flaskship.web.examples import example
+from flaskship.web.examples import FILES, example
 
 MOST_FIELDS = 300  # of a form; models with more take a row as JSON
 MOST_CHOICES = 200  # of a drop-down list
@@ -22,12 +22,12 @@ LONG_NAMES = frozenset({"text", "texts", "prompt", "document", "article", "body"
 STEPS = 200  # of a slider
 ROW = "row"  # the name of the sole entry of a form with too many fields
 MOMENTS = {FieldType.DATE: "date", FieldType.DATETIME: "datetime-local", FieldType.TIME: "time"}
-FILES = {
+ACCEPTED = {
     FieldType.IMAGE: "image/*",
     FieldType.TABLE: ".csv,.tsv,.txt,.jsonl,.ndjson,.json,.parquet,.xlsx,.xls,.ods,text/csv",
     FieldType.ARRAY: ".npy",
     FieldType.FILE: "",
-}  # and what a browser offers to choose
+}  # what a browser offers to choose of what travels as files
 
 
 class Entry:
@@ -41,12 +41,13 @@ class Entry:
     def __init__(self, field: Field, given: str | None = None, problem: str = "", alone: bool = False) -> None:
         self.name = field.name
         self.help = field.help
-        self.seen = "" if field.choices else seen(field)
+        self.seen = "" if field.choices else limits(field) or seen(field)
         self.problem = problem
         self.optional = field.nullable or not field.required
         self.nothing = "no value" if field.required or field.default is None else "default"
         self.whole = field.type is FieldType.INTEGER
         self.picture = field.type is FieldType.IMAGE
+        self.sample = FILES.get(field.type, "")
         self.schema = schema(field)
         self.choices = choices(field)
         self.value = given if given is not None else start(field)
@@ -100,7 +101,7 @@ def attributes(field: Field, control: str) -> dict[str, str]:
         found = {"minlength": limits.min_length or None, "maxlength": limits.max_length}
         found["pattern"] = within(limits.pattern) if limits.pattern and control == "line" else None
     elif control == "file":
-        found = {"accept": FILES[field.type] or None}
+        found = {"accept": ACCEPTED[field.type] or None}
     elif control in ("datetime-local", "time"):
         found = {"step": 1}  # seconds too
     return {name: text(value) for name, value in found.items() if value is not None}
@@ -201,3 +202,16 @@ def seen(field: Field) -> str:
     if field.low is None or field.high is None:
         return ""
     return f"{field.low:g} to {field.high:g} {f'seen {field.seen}' if field.seen else 'expected'}"
+
+
+def limits(field: Field) -> str:
+    """`at least 0, at most 120`, or nothing."""
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "multiple_of": "a multiple of"}
+    words |= {"min_length": "at least", "max_length": "at most", "pattern": "matches"}
+    found = []
+    for name, word in words.items():
+        limit = getattr(field.limits, name)
+        if limit is not None:
+            unit = " long" if name.endswith("length") else ""
+            found.append(f"{word} {limit if isinstance(limit, str) else text(limit)}{unit}")
+    return ", ".join(found)

@@ -114,6 +114,13 @@ def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
         disposition = {"Content-Disposition": f'attachment; filename="{sample_name(subject)}"'}
         return Response(snippets.sample(subject.signature), headers=disposition, content_type="text/csv; charset=utf-8")
 
+    def sample_file(name: str) -> Response:
+        field = next((each for each in subject.signature.inputs if each.name == name and name in subject.files), None)
+        if field is None:
+            raise NotFound
+        content, named, kind = snippets.sample_file(field)
+        return Response(content, headers={"Content-Disposition": f"inline; filename={named}"}, content_type=kind)
+
     def diagram() -> Response:
         if not subject.diagram:
             raise NotFound
@@ -122,6 +129,7 @@ def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
     app.add_url_rule("/", "page", show)
     app.add_url_rule("/", "answer", answer, methods=["POST"])
     app.add_url_rule("/sample.csv", "sample", sample)
+    app.add_url_rule("/sample/<name>", "sample_file", sample_file)
     app.add_url_rule("/diagram", "diagram", diagram)
     add_apidocs(app, subject.name)
 
@@ -201,14 +209,15 @@ def model_page(
         cells=subject.cells,
         wide=len(subject.signature.inputs) > form.MOST_FIELDS,
         whole=(given or {}).get(form.ROW, ""),
-        files=any(each.type in form.FILES for each in subject.signature.inputs),
+        files=bool(subject.files),
         told=told,
         shown=answers.shown(told.answer, subject, told.drawing) if told else None,
         base=base,
-        snippets=snippets.snippets(subject.signature, base, keyed=keyed),
+        snippets=snippets.snippets(subject, base, keyed=keyed, alone=len(site.subjects) == 1),
         settings=site.settings,
         several=len(site.subjects) > 1,
         seen=seen,
+        limits=form.limits,
         fields=[{"name": each.name, "nullable": each.nullable} for each in subject.signature.inputs],
     )
 
@@ -219,6 +228,7 @@ def card(subject: Subject) -> dict[str, object]:
         "name": subject.name,
         "version": subject.version,
         "state": subject.state,
+        **({"path": subject.path} if subject.path else {}),
         **described(subject.signature),
         **subject.card,
     }
@@ -233,7 +243,17 @@ def described(signature: Signature) -> dict[str, object]:
         each["limits"] = {name: limit for name, limit in each["limits"].items() if limit is not None}
         told = {key: value for key, value in each.items() if value not in nothing and key != "boxed"}
         inputs.append(told if not each["required"] else {key: told[key] for key in told if key != "required"})
-    return {"task": whole["task"], "inputs": inputs, "outputs": whole["outputs"], "classes": whole["classes"]}
+    told = {"task": whole["task"], "inputs": inputs, "outputs": whole["outputs"], "classes": whole["classes"]}
+    if signature.task is Task.FUNCTION:
+        told |= {"answers": signature.answers, "help": signature.help}
+    return told
+
+
+def listed(subject: Subject) -> dict[str, str]:
+    """One of several, in their list."""
+    own = {"path": subject.path} if subject.path else {}
+    said = {"description": subject.signature.help} if subject.signature.help else {}
+    return {"name": subject.name, "version": subject.version, "url": f"{subject.name}/"} | own | said
 
 
 def add_index(app: Blueprint, site: Site) -> None:
@@ -242,7 +262,7 @@ def add_index(app: Blueprint, site: Site) -> None:
     def index() -> Response:
         if not wants_json():
             return page("index.html", subjects=site.subjects, tasks=TASKS)
-        models = [{"name": each.name, "version": each.version, "url": f"{each.name}/"} for each in site.subjects]
+        models = [listed(each) for each in site.subjects]
         return as_json({"models": models})
 
     app.add_url_rule("/", "page", index)

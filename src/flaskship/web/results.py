@@ -9,6 +9,7 @@ from flaskship.predict.values import picture
 from flaskship.web import reply, streams
 from flaskship.web.subject import Site, Subject
 
+VARIES = ("Vary", "Accept")
 PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
 
@@ -28,12 +29,12 @@ def chosen(subject: Subject, asked: Request) -> Response:
     try:
         found = subject.predictor(asked.columns)
         if accepted in PICTURES and (content := picture(found, PICTURES[accepted])) is not None:
-            return _response(reply.Reply.of(content, accepted))
-        return _response(reply.Reply.of(subject.codec.encode(found, single=asked.single, masks=masks)))
+            return _response(reply.Reply.of(content, accepted), VARIES)
+        return _response(reply.Reply.of(subject.codec.encode(found, single=asked.single, masks=masks)), VARIES)
     finally:
         asked.close()
 
 
-def _response(answer: reply.Reply) -> Response:
+def _response(answer: reply.Reply, *more: tuple[str, str]) -> Response:
     status, headers, body = answer
-    return Response(body, status, [*headers, ("Vary", "Accept")])
+    return Response(body, status, [*headers, *more])

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 from flask import Response, request
 
-from flaskship.errors import FlaskshipError, Unavailable
+from flaskship.errors import FlaskshipError, Overloaded, Unavailable
 from flaskship.predict.codec import Request
 from flaskship.web import problem, reply
 from flaskship.web.problem import REQUEST_ID
@@ -69,16 +69,16 @@ def respond(subject: Subject, asked: Request, site: Site) -> Response:
     """The answer in the form that is accepted. Raises what comes before its first item."""
     accepted = request.accept_mimetypes.best_match(TYPES, EVENTS)
     if accepted == reply.JSON or not asked.single:
-        status, headers, body = reply.answer(subject, asked)
-        return Response(body, status, [*headers, ("Vary", "Accept")])
-    body_ = Body(subject, asked, FORMATS[accepted], request.environ[REQUEST_ID], site.ending)
+        status, headers, whole = reply.answer(subject, asked)
+        return Response(whole, status, [*headers, ("Vary", "Accept")])
+    body = Body(subject, asked, FORMATS[accepted], request.environ[REQUEST_ID], site)
     content = accepted if accepted == LINES else f"{accepted}; charset=utf-8"
-    return Response(body_, headers={**HEADERS, "Content-Type": content})
+    return Response(body, headers={**HEADERS, "Content-Type": content})
 
 
 def gathered(subject: Subject, asked: Request, site: Site) -> tuple[list[Any], str]:
     """The items for a page that cannot show them as they come: as JSON has them, and why that is not all of them."""
-    body = Body(subject, asked, FORMATS[LINES], "", site.ending)
+    body = Body(subject, asked, FORMATS[LINES], request.environ[REQUEST_ID], site)
     until, items = time.monotonic() + site.settings.timeout, list[Any]()
     try:
         for line in body:
@@ -95,15 +95,18 @@ def gathered(subject: Subject, asked: Request, site: Site) -> tuple[list[Any], s
 class Body:
     """The items of one answer as a WSGI server takes them. `close` ends the function's generator, wherever it is."""
 
-    def __init__(
-        self, subject: Subject, asked: Request, format: Format, request_id: str, ending: Callable[[], bool]
-    ) -> None:
-        """Waits for the first item. Raises what the function raises in its place."""
-        self._asked, self._format, self._id, self._ending = asked, format, request_id, ending
+    def __init__(self, subject: Subject, asked: Request, format: Format, request_id: str, site: Site) -> None:
+        """Waits for the first item. Raises what the function raises in its place, and `Overloaded`."""
+        self._format, self._id, self._ending = format, request_id, site.ending
         self._encode = subject.codec.encode_item
         self._over = self.failed = False
         self._items: Iterator[Any] = iter(())
+        self._tidy = [asked.close]  # what is still to be done at its end
         try:
+            if not site.streams.acquire(blocking=False):
+                most = site.settings.max_streams
+                raise Overloaded(f"{most} answers are streamed already. Retry later, or raise 'max_streams'.")
+            self._tidy.append(site.streams.release)
             self._items = iter(subject.predictor(asked.columns).values[0][0])
             self._first = self._item()
         except BaseException:
@@ -146,6 +149,7 @@ class Body:
             if (close := getattr(self._items, "close", None)) is not None:
                 close()
         except Exception:  # a function may fail at its end too, when nobody listens
-            log.exception("Request %s: the function failed when it was told that its client has gone.", self._id)
+            log.exception("Request %s: the function failed when it was told to end.", self._id)
         finally:
-            self._asked.close()
+            while self._tidy:
+                self._tidy.pop()()

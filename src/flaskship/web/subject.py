@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from threading import Semaphore
 from typing import Any, Protocol
 
 from flaskship.bundle import Bundle
@@ -96,11 +97,15 @@ class Subject:
         return self.signature.task is Task.FUNCTION
 
     @property
+    def files(self) -> dict[str, FieldType]:
+        """The fields that travel as files."""
+        return {each.name: each.type for each in self.signature.inputs if each.type in FILES}
+
+    @property
     def file(self) -> str:
         """The field that a whole body may be: the only one of files, where no other must be given; else ""."""
-        files = [each.name for each in self.signature.inputs if each.type in FILES]
-        needed = [each.name for each in self.signature.inputs if each.required]
-        return files[0] if len(files) == 1 and set(needed) <= set(files) else ""
+        needed = {each.name for each in self.signature.inputs if each.required}
+        return next(iter(self.files)) if len(self.files) == 1 and needed <= set(self.files) else ""
 
     def open(self, predictor: Predict) -> None:
         self.predictor, self.state = predictor, State.READY
@@ -123,6 +128,7 @@ class Site:
     draining: Callable[[], bool]  # whether the server is about to stop
     starting: Callable[[], bool]  # whether another process of it is loading its model
     ending: Callable[[], bool]  # whether it stops so soon that what streams must end
+    streams: Semaphore  # answers that may be streamed besides those that are
 
     def of(self, subject: Subject) -> Site:
         """The same site with one model only."""
