@@ -7,8 +7,23 @@ import io
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 REFUSED = frozenset({"EPS"})  # Pillow reads it by starting Ghostscript
-SAVED = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"})  # modes that PNG has
-OTHERS = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA", "F": "L"}  # and what the others become, else RGB
+SAVED = {  # format -> modes that it has
+    "PNG": frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}),
+    "JPEG": frozenset({"1", "L", "RGB"}),
+    "WEBP": frozenset({"RGB", "RGBA"}),
+}
+STEPS = {  # mode -> that on its way to one that is saved; others go to RGB
+    "F": "L",
+    "I": "I;16",
+    "I;16": "L",
+    "I;16B": "I",
+    "I;16L": "I",
+    "La": "LA",
+    "LA": "RGBA",
+    "P": "RGBA",
+    "PA": "RGBA",
+    "RGBa": "RGBA",
+}
 
 
 def read(content: bytes | memoryview, name: str) -> Image.Image:
@@ -48,9 +63,9 @@ def _formats() -> list[str]:
 
 
 def content(picture: Image.Image, format: str = "PNG") -> bytes:
-    """The picture as a file."""
-    if picture.mode not in SAVED:
-        picture = picture.convert(OTHERS.get(picture.mode, "RGB"))
+    """The picture as a PNG, JPEG or WEBP, in a mode that the format has."""
+    while picture.mode not in SAVED[format]:
+        picture = picture.convert(STEPS.get(picture.mode, "RGB"))
     written = io.BytesIO()
     picture.save(written, format)
     return written.getvalue()

@@ -23,6 +23,8 @@ ERRORS = {
     "503": "The model is not loaded, or the server stops",
 }
 OF_QUERY = ("400", "401", "422", "429", "500", "503")
+ALONE = {FieldType.IMAGE: "image/*", FieldType.TABLE: "text/csv"}  # a body that is the sole file
+ALONE |= dict.fromkeys((FieldType.FILE, FieldType.ARRAY), "application/octet-stream")
 DATATYPES = ["BOOL", *(f"{kind}{size}" for kind in ("UINT", "INT") for size in (8, 16, 32, 64)), "FP16", "FP32"]
 DATATYPES += ["FP64", "BYTES"]
 
@@ -69,9 +71,9 @@ def document(subject: Subject, *, secured: bool) -> Schema:
 def paths(subject: Subject) -> Schema:
     """The routes that suit what the model takes and answers."""
     signature = subject.signature
-    found = {"/predict": rows(signature)}
+    found = {"/predict": rows(subject)}
     if subject.path and subject.path != "/predict":
-        found[subject.path] = rows(signature, named="_there")
+        found[subject.path] = rows(subject, named="_there")
     if subject.cells:
         found["/predict_file"] = {"post": by_file(signature)}
     if not subject.streams and not any(each.type is FieldType.FILE for each in signature.inputs):
@@ -87,11 +89,14 @@ def paths(subject: Subject) -> Schema:
     }
 
 
-def rows(signature: Signature, named: str = "") -> Schema:
+def rows(subject: Subject, named: str = "") -> Schema:
     """The operations of /predict; `named` tells those of another path from them."""
-    made = {"post": by_body(signature, named)}
+    signature = subject.signature
+    made: Schema = {"post": by_body(subject, named)}
     if not any(each.required and each.type in schemas.SENT for each in signature.inputs):
         made["get"] = by_query(signature, named)
+    if signature.answers is AnswerType.SEGMENTATION:
+        made["parameters"] = [option("masks", ["rle", "png"], "Adds the objects' masks to the answer.")]
     return made
 
 
@@ -125,19 +130,21 @@ def parameter(field: Field) -> Schema:
     return about | {"schema": {**made, "examples": [value]}}
 
 
-def by_body(signature: Signature, named: str = "") -> Schema:
+def by_body(subject: Subject, named: str = "") -> Schema:
+    signature = subject.signature
     return {
         "operationId": f"predict{named}",
         "summary": "One row" if signature.answers is AnswerType.STREAM else "One row or several",
         **described(signature),
         "tags": ["Predict"],
-        "requestBody": {"required": True, "content": bodies(signature)},
+        "requestBody": {"required": True, "content": bodies(subject)},
         "responses": {"200": answers(signature, {"anyOf": [ref("Answer"), ref("Answers")]}), **failures(*ERRORS)},
     }
 
 
-def bodies(signature: Signature) -> Schema:
+def bodies(subject: Subject) -> Schema:
     """Each way to send a row."""
+    signature = subject.signature
     one = examples.row(signature)
     shown: Schema = {"one": {"summary": "One row", "value": one}}
     if signature.answers is not AnswerType.STREAM:
@@ -152,6 +159,8 @@ def bodies(signature: Signature) -> Schema:
         made["multipart/form-data"] = {"schema": ref("Parts")} | ({"encoding": kinds} if kinds else {})
     if not any(each.type in schemas.SENT for each in sent):
         made["application/x-www-form-urlencoded"] = {"schema": ref("Form")}
+    if subject.file:
+        made[ALONE[subject.files[subject.file]]] = {}
     return made
 
 
