@@ -24,7 +24,7 @@ PACKAGE = ROOT / "src" / "flaskship"
 
 # From the floor up. A part imports parts of lower levels and itself, nothing beside or above it.
 LEVELS = [
-    {"errors", "health", "metrics"},
+    {"errors", "exchange", "health", "metrics"},
     {"schema", "settings", "vendored"},
     {"indexes"},
     {"target", "results", "endpoints", "variables"},
@@ -74,6 +74,7 @@ FRAMEWORKS = ("sklearn", "pandas", "scipy", "joblib", "skops", "xgboost", "light
 # Imports inside a function, each with its reason. Everything else stands at a module's top.
 LAZY = {
     ("app.py", "flaskship.make"): "brings the frameworks: a bundle is served without them",
+    ("artifact/isolation/environments.py", "flaskship.indexes"): "an image has none, and asks none",
     ("artifact/isolation/environments.py", "uv"): "an image has none, and needs none: the versions are there",
     ("artifact/sklearn/loader.py", "skops.io"): "the image of a pickle has no skops",
     ("cli/build.py", "flaskship.engine"): "brings Docker's SDK: only --load pays for it",

@@ -8,8 +8,8 @@ import pytest
 from containers import DEADLINE
 
 from flaskship import web
+from flaskship.metrics import Metrics, Name
 from flaskship.settings import Settings
-from flaskship.web.metrics import Metrics, Name
 from flaskship.web.subject import State
 
 HEALTH = ["/livez", "/readyz", "/healthz", "/health", "/ping"]

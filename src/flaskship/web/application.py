@@ -11,10 +11,10 @@ from threading import Semaphore
 from flask import Blueprint, Flask
 
 from flaskship.health import DRAINING, STARTING
+from flaskship.metrics import Metrics
 from flaskship.settings import Settings, environment
 from flaskship.web import addresses, attached, routes
 from flaskship.web.fastlane import FastLane
-from flaskship.web.metrics import Metrics
 from flaskship.web.ops import Ops
 from flaskship.web.reply import WSGI
 from flaskship.web.subject import Site, Subject

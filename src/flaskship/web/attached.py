@@ -6,10 +6,10 @@ import time
 
 from flask import Blueprint, Response, request
 
+from flaskship.exchange import REQUEST_ID, Ids
 from flaskship.health import READY
 from flaskship.web import guards
-from flaskship.web.ops import Ids, Route
-from flaskship.web.problem import REQUEST_ID
+from flaskship.web.ops import Route
 from flaskship.web.subject import Site, Subject
 
 STARTED = "flaskship.started"  # in the WSGI environment

@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from flaskship import __version__
-from flaskship.web.metrics import ROWS, SECONDS, Name
+from flaskship.metrics import ROWS, SECONDS, Name
 from flaskship.web.subject import Site
 
 Cells = dict[Name, list[float]]

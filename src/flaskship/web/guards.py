@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -10,8 +9,9 @@ from typing import TypeAlias
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
+from flaskship import exchange
 from flaskship.errors import Overloaded, Unavailable
-from flaskship.web.metrics import Metrics
+from flaskship.metrics import Metrics
 from flaskship.web.reply import Environ
 from flaskship.web.subject import State, Subject
 
@@ -24,25 +24,12 @@ def key(secret: str) -> tuple[Guard, ...]:
     basic = WWWAuthenticate("basic", {"realm": "The key is the password", "charset": "UTF-8"})
 
     def guard(environ: Environ) -> None:
-        if not hmac.compare_digest(given(environ), wanted):
+        given = exchange.key(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY", ""))
+        if not hmac.compare_digest(given, wanted):
             text = "This server asks for its key, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY', or as a password."
             raise Unauthorized(text, www_authenticate=(WWWAuthenticate("bearer"), basic))
 
     return (guard,) if secret else ()
-
-
-def given(environ: Environ) -> bytes:
-    """The key that a request brings: as `Bearer`, as the password of `Basic` (RFC 7617), or as `X-API-Key`."""
-    scheme, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    match scheme.lower():
-        case "bearer":
-            return bytes(text.strip(), "latin-1", "replace")
-        case "basic":
-            try:
-                return base64.b64decode(text).partition(b":")[2]
-            except ValueError:
-                return b""
-    return bytes(environ.get("HTTP_X_API_KEY", ""), "latin-1", "replace")
 
 
 def loaded(subjects: Sequence[Subject]) -> tuple[Guard, ...]:

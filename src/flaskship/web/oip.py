@@ -20,10 +20,10 @@ from werkzeug.datastructures import Accept
 
 from flaskship import __version__
 from flaskship.errors import BadInput, NotJSON
+from flaskship.metrics import Name
 from flaskship.predict.objects import parse
 from flaskship.schema import Columns
 from flaskship.web import guards, health, reply, tensors
-from flaskship.web.metrics import Name
 from flaskship.web.reply import Headers, Reply
 from flaskship.web.subject import Site, State, Subject
 from flaskship.web.tensors import Output, Tensor

@@ -5,50 +5,23 @@ Health routes ask for no key and are neither counted nor logged.
 
 from __future__ import annotations
 
-import itertools
 import re
-import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 
-import msgspec
-
+from flaskship.exchange import VERBS, Closing, Exchange, Ids, access_line, joined, sized
 from flaskship.health import LIVE, READY
+from flaskship.metrics import SECONDS, Metrics
 from flaskship.web import guards, problem
 from flaskship.web.guards import Guard
-from flaskship.web.metrics import SECONDS, Metrics
-from flaskship.web.problem import REQUEST_ID
-from flaskship.web.reply import WSGI, Environ, Headers, StartResponse
+from flaskship.web.reply import WSGI, Environ, StartResponse
 from flaskship.web.subject import Site, Subject
 
 HEALTH = (*LIVE, *READY, "/v2/health/ready")
 COUNTED = ("", "predict", "predict_file", "invocations", "openapi.json", "apidocs")
-VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OIP_ROUTE = re.compile(r"(?:/models/([^/]+)(?:/versions/[^/]+)?)?/?(infer|config|stats|ready)?/?")
-JOINED = 2**22  # bytes up to which a body of known length goes out in one piece
-sane = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII).fullmatch
-
-
-class Exchange:
-    """One request: its id, and the status with which it is answered."""
-
-    __slots__ = ("_start_response", "headers", "id", "started", "status")
-
-    def __init__(self, identity: str, start_response: StartResponse) -> None:
-        self.id = identity
-        self._start_response = start_response
-        self.status = "500 Internal Server Error"
-        self.headers: Headers = []
-        self.started = time.perf_counter()
-
-    def start(self, status: str, headers: Headers, exc_info: object = None) -> object:
-        self.status, self.headers = status, headers
-        headers.append(("X-Request-ID", self.id))
-        if exc_info is None:
-            return self._start_response(status, headers)
-        return self._start_response(status, headers, exc_info)
 
 
 class Route:
@@ -68,20 +41,6 @@ class Route:
         return place
 
 
-class Ids:
-    """Names for requests: the client's own where it is sane, else one that no other process makes."""
-
-    def __init__(self) -> None:
-        self._stamp, self._numbers = secrets.token_hex(6), itertools.count()
-
-    def __call__(self, environ: Environ) -> str:
-        given: str | None = environ.get("HTTP_X_REQUEST_ID")
-        if given is None or not sane(given):
-            given = f"{self._stamp}{next(self._numbers):08x}"
-        environ[REQUEST_ID] = given
-        return given
-
-
 class Ops:
     def __init__(self, app: WSGI, site: Site, prefixes: dict[str, Subject | None], own: dict[str, str]) -> None:
         """`prefixes` are the paths below which the routes of each model lie; None where those of all do.
@@ -93,7 +52,7 @@ class Ops:
         self._metrics = site.metrics
         self._cells = site.metrics.cells
         self._in_flight = site.metrics.place("in_flight")
-        self._log = access_line if site.settings.access_log else None
+        self._log = logged if site.settings.access_log else None
         self._health = frozenset(f"{prefix}{path}" for prefix in prefixes for path in HEALTH) | {
             f"{prefix}/v2/models/{subject.label}/ready" for prefix in prefixes for subject in site.subjects
         }
@@ -169,48 +128,7 @@ class Ops:
         return route
 
 
-def sized(headers: Headers) -> bool:
-    """Whether the body's length is said, and small: it need not be streamed."""
-    for name, value in headers:
-        if name.lower() == "content-length":
-            return int(value) <= JOINED
-    return False
-
-
-def joined(body: Iterable[bytes]) -> list[bytes]:
-    try:
-        return [b"".join(body)]
-    finally:
-        if (close := getattr(body, "close", None)) is not None:
-            close()
-
-
-class Closing:
-    """A body that says when it is done."""
-
-    def __init__(self, body: Iterable[bytes], done: Callable[[], None]) -> None:
-        self._body, self._done = body, done
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        try:
-            if (close := getattr(self._body, "close", None)) is not None:
-                close()
-        finally:
-            self._done()
-
-
-def access_line(environ: Environ, exchange: Exchange, seconds: float) -> None:
-    """One line of JSON on stderr. The query is left out, as it may hold what people entered."""
-    line = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "request_id": exchange.id,
-        "client": environ.get("REMOTE_ADDR", ""),
-        "method": environ["REQUEST_METHOD"],
-        "path": environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"],
-        "status": int(exchange.status[:3]),
-        "seconds": round(seconds, 6),
-    }
-    sys.stderr.write(msgspec.json.encode(line).decode() + "\n")
+def logged(environ: Environ, exchange: Exchange, seconds: float) -> None:
+    path = environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]
+    client, method, status = environ.get("REMOTE_ADDR", ""), environ["REQUEST_METHOD"], int(exchange.status[:3])
+    access_line(exchange.id, client, method, path, status, seconds)

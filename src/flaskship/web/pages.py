@@ -14,6 +14,7 @@ from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.exceptions import NotFound
 
 from flaskship.errors import BadInput, FlaskshipError, Problem
+from flaskship.exchange import REQUEST_ID
 from flaskship.predict.codec import Request
 from flaskship.predict.uploads import Given
 from flaskship.schema import Signature, Task
@@ -159,7 +160,7 @@ def tell(subject: Subject, pairs: list[tuple[str, Given]], site: Site) -> Told:
     except FlaskshipError as error:
         if not request.accept_mimetypes.accept_html:
             raise
-        fault = problem.of(error, request.environ.get(problem.REQUEST_ID, ""))
+        fault = problem.of(error, request.environ.get(REQUEST_ID, ""))
         return Told(status=fault.status, detail=fault.detail)
 
 

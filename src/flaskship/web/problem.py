@@ -24,13 +24,13 @@ import msgspec
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from flaskship.errors import BadInput, CheckFailed, FlaskshipError, Problem, Unavailable
+from flaskship.exchange import REQUEST_ID
 from flaskship.web.reply import JSON, Headers, Reply
 
 log = logging.getLogger("flaskship.web")
 
 OIP_PATH = re.compile(r"(?:^|/)v2(?:/|$)")
 MLFLOW_PATH = re.compile(r"(?:^|/)invocations/?$")
-REQUEST_ID = "flaskship.request_id"  # in the WSGI environment
 CODES = {400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 404: "RESOURCE_DOES_NOT_EXIST", 413: "REQUEST_LIMIT_EXCEEDED"}
 CODES |= {415: "BAD_REQUEST", 429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
 

@@ -22,9 +22,9 @@ import msgspec
 from flask import Response, request
 
 from flaskship.errors import FlaskshipError, Overloaded, Unavailable
+from flaskship.exchange import REQUEST_ID
 from flaskship.predict.codec import Request
 from flaskship.web import problem, reply
-from flaskship.web.problem import REQUEST_ID
 from flaskship.web.subject import Site, Subject
 
 log = logging.getLogger("flaskship.web")

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from flaskship.bundle import Bundle
 from flaskship.errors import Unavailable
+from flaskship.metrics import Metrics
 from flaskship.predict import recorded
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
 from flaskship.schema import TABULAR, Answer, AnswerType, Columns, FieldType, Signature, Task
 from flaskship.settings import Settings
-from flaskship.web.metrics import Metrics
 
 FILES = (FieldType.IMAGE, FieldType.FILE, FieldType.ARRAY, FieldType.TABLE)  # what travels as files
 CELLS = (*TABULAR, FieldType.DATE, FieldType.DATETIME, FieldType.TIME)  # what stands in a cell
