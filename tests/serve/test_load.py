@@ -138,3 +138,14 @@ def test_a_bundle_that_was_changed_is_not_served(bundle, tmp_path):
     assert done.returncode == 3
     assert "'golden.json'" in done.stderr
     assert "was changed" in done.stderr
+
+
+def test_a_function_opens_files_beside_it_whenever_it_is_called(tmp_path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "sizes.txt").write_text("7")
+    (tmp_path / "code" / "signs.py").write_text(
+        "from pathlib import Path\ndef predict(x: int) -> int: return x * int(Path('sizes.txt').read_text())"
+    )
+    make.make(tmp_path / "code" / "signs.py", Settings(), tmp_path / "bundle")
+    with served(tmp_path / "bundle") as (port, _):
+        assert ask(port, "/predict", b'{"x": 3}') == (200, b'{"prediction":21}')
