@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flaskship import indexes
 from flaskship.artifact.pickles import Scan
 from flaskship.errors import VersionMismatch
 from flaskship.settings import cache_folder
@@ -183,6 +182,8 @@ def uv(arguments: Sequence[str], text: str = "", limit: float = BUILD_LIMIT) -> 
     Raises `FileNotFoundError` where there is none, `subprocess.TimeoutExpired` after `limit` seconds.
     """
     from uv import find_uv_bin  # an image has none, and needs none
+
+    from flaskship import indexes
 
     with tempfile.TemporaryDirectory() as folder:  # elsewhere uv would read the project that it is called in
         told = indexes.options() if arguments[0] in ("pip", "venv") else []

@@ -24,6 +24,7 @@ from packaging.version import InvalidVersion, Version
 
 from flaskship import indexes
 from flaskship.artifact.isolation import environments
+from flaskship.source.requirements.found import PYTHONS
 
 PATIENCE = 15  # seconds for an index to answer
 AT_ONCE = 8  # pages asked for
@@ -72,6 +73,11 @@ class Package:
 
     def had(self, version: str, python: str) -> bool:
         return any(each.runs_on(python) for each in self.of(version)) or self.source_only(version)
+
+    def by(self, day: str) -> bool:
+        """Whether on that day there was a wheel of it for any Python that apps are served on."""
+        there = (each for each in self.files if each.uploaded and each.uploaded[:10] <= day)
+        return any(each.runs_on(python) for each in there for python in PYTHONS)
 
     def since(self, python: str, day: str) -> str:
         """The first day after `day` on which there was a wheel for `python`, "" where there never was."""

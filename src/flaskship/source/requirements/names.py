@@ -361,7 +361,7 @@ ELSEWHERE = {  # distribution -> where it is of use
         "it is for Windows",
     ),
     **dict.fromkeys(["appnope", "pyobjc", "pyobjc-core", "tensorflow-metal"], "it is for macOS"),
-    **dict.fromkeys(["uwsgi", "mod-wsgi", "meinheld", "bjoern"], "Flaskship's own server takes its place"),
+    **dict.fromkeys(["gunicorn", "uwsgi", "mod-wsgi", "meinheld", "bjoern"], "Flaskship's own server takes its place"),
     **dict.fromkeys(
         [
             "anaconda-client",
