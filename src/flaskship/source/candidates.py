@@ -18,10 +18,10 @@ from flaskship.source.values import Values
 MOST = 400  # modules that are parsed; those nearest to the top
 WORDS = re.compile(
     r"\b(flask|fastapi|starlette|quart|litestar|starlite|bottle|falcon|django|connexion|sanic|dash|apiflask|eve|blacksheep"
-    r"|responder|pyramid|web|jupyter_dash|flask_\w+)\b|start_response"
+    r"|responder|pyramid|web|jupyter_dash|flask_\w+|streamlit|gradio|panel)\b|start_response"
 )
 IMPORTING = re.compile(r"^[ \t]*(?:from|import)[ \t]+(.+)$", re.MULTILINE)
-NAMES = {"app": 10, "application": 9, "main": 9, "server": 9, "api": 8, "run": 8, "wsgi": 25, "asgi": 20, "index": 5}
+NAMES = {"app": 10, "application": 9, "main": 9, "server": 9, "api": 8, "run": 8, "wsgi": 40, "asgi": 35, "index": 5}
 NAMES |= {
     "__init__": 4,
     "flask_app": 9,
@@ -98,6 +98,18 @@ def likely(code: Code) -> list[str]:
     ]
     found = list(dict.fromkeys([*naming, *importing]))
     return sorted(found, key=lambda path: (path.count("/"), path))[:MOST]
+
+
+def decoys(code: Code, near: str) -> list[str]:
+    """What else in the entry's folder looks like an app and is none: a sentence each."""
+    folder = posixpath.dirname(near)
+    found = []
+    for path in likely(code):
+        module = code.module(path) if posixpath.dirname(path) == folder and path != near else None
+        flavour = signs_of(code, module).flavour if module else ""
+        if flavour:
+            found.append(f"Not {path!r}, a {flavour} script.")
+    return found
 
 
 def stem(path: str) -> tuple[str, ...]:

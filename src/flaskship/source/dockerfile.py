@@ -175,15 +175,16 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
     """Each with its arguments, continued lines joined; comments and what a heredoc holds left out."""
     escape = found[1] if (found := ESCAPE.match(text)) else "\\"
     lines = iter(text.splitlines())
-    for line in lines:
-        joined = line
+    for joined in lines:
+        if joined.lstrip().startswith("#"):
+            continue
         while joined.rstrip().endswith(escape):
             joined = joined.rstrip()[:-1] + " "
             following = next((each for each in lines if each.strip() and not each.lstrip().startswith("#")), None)
             if following is None:
                 break
             joined += following.strip()
-        if joined.lstrip().startswith("#") or not (matched := INSTRUCTION.match(joined)):
+        if not (matched := INSTRUCTION.match(joined)):
             continue
         name, rest = matched[1].upper(), matched[2].strip()
         for marker in HEREDOC.findall(rest) if name in ("RUN", "COPY", "ADD") else ():

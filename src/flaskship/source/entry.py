@@ -22,6 +22,7 @@ from flaskship.source.starts import Said
 from flaskship.source.tree import Tree, walk
 
 MARGIN = 4  # of scores: nearer than this, two apps are equally good
+NEAR = 60  # modules that are parsed only to name those that do not parse
 SHOWN = 6  # of the apps that there are
 
 
@@ -52,6 +53,8 @@ def entry(apps: Apps, choice: Choice) -> Entry:
     root, why = roots.find(apps.code, choice.file, choice.cwd)
     framework, interface = kind(apps, choice)
     port, told = ports.find(apps.code, choice.file, choice.port, choice.exposed)
+    for path in sorted(apps.code.paths, key=lambda each: (each.count("/"), each))[:NEAR]:
+        apps.code.module(path)
     broken = [f"{path!r} {what}: it is passed over." for path, what in sorted(apps.code.broken.items())]
     return Entry(
         root=root, file=choice.file, object=choice.object, interface=choice.interface or interface,
@@ -205,6 +208,7 @@ def best(apps: Apps, attribute: str = "") -> Choice:
     app, name = held(apps, first.path, attribute) if attribute else (first.app, first.app.object)
     reasons = [f"{first.path!r} {first.why}."]
     reasons += [f"Not {each.path!r}, which {each.why}." for each in others[: SHOWN - 1]]
+    reasons += candidates.decoys(apps.code, first.path)
     return Choice(file=first.path, app=app, object=name, reasons=tuple(reasons))
 
 

@@ -45,6 +45,7 @@ FRONT = {  # of its sources
         "cypress",
     ),
 }
+TOOLS = {"build", "react", "vue", "@angular/core", "svelte", "next", "nuxt", "vite", "webpack", "preact", "solid-js"}
 OURS = {"static", "templates", "assets", "vendor"}  # a library's package.json in there is of no front end
 POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -189,12 +190,15 @@ def fronts(tree: Tree, needed: Needed) -> dict[str, str]:
 
 
 def is_project(tree: Tree, path: str) -> bool:
-    """Whether a package.json is one of a project with a build, and not of a library that lies there."""
+    """Whether a package.json is one of a front end, and not of a library that lies there."""
     try:
         facts = json.loads(tree.read(path))
     except ValueError:
         return False
-    return isinstance(facts, dict) and "build" in (facts.get("scripts") or {})
+    if not isinstance(facts, dict):
+        return False
+    named = {*(facts.get("scripts") or {}), *(facts.get("dependencies") or {}), *(facts.get("devDependencies") or {})}
+    return bool(named & TOOLS)
 
 
 def pointers(tree: Tree, files: dict[str, int]) -> Iterator[str]:

@@ -99,11 +99,10 @@ def is_start(name: str) -> bool:
 
 def port_of(call: ast.Call, values: Values) -> int:
     """The port that a server is told; 0 where it is told none, or it cannot be read."""
-    for each in call.keywords:
-        if each.arg == "port":
-            value = values.of(each.value)
-            text = str(value) if value is not None else ""
-            return int(text) if text.isdigit() else 0
+    second = call.args[1:2] if isinstance(call.func, ast.Attribute) and call.func.attr == "run" else []
+    for node in [*(each.value for each in call.keywords if each.arg == "port"), *second]:
+        text = str(values.of(node))
+        return int(text) if text.isdigit() else 0
     return 0
 
 

@@ -127,7 +127,7 @@ def keyed(tree: Tree, path: str) -> Iterator[Said]:
     bases = tuple(dict.fromkeys((*(each for each in wheres if each in tree.folders), own, ".")))
     named = FLASK_APP.search(text)
     env = {"FLASK_APP": named[1]} if named else {}
-    values = list(commanded(text))
+    values = list(held(text) if path.endswith(".json") else commanded(text))
     if path.endswith((".sh", ".txt")):
         values.append(text)
     for value in values:
@@ -145,6 +145,18 @@ def special(path: str, value: str) -> Start | None:
     if name == "uwsgi.ini" and re.fullmatch(r"[\w.]+(:\w+)?|[\w./]+\.py", value):
         return commands.app(value)
     return None
+
+
+def held(text: str) -> Iterator[str]:
+    """The values of those keys in a JSON file, however deep."""
+    try:
+        waiting = [json.loads(text)]
+    except ValueError:
+        return
+    for each in waiting:
+        waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list) else []
+        if isinstance(each, dict):
+            yield from (value for key, value in each.items() if re.fullmatch(KEYS, key) and isinstance(value, str))
 
 
 def commanded(text: str) -> Iterator[str]:
