@@ -229,7 +229,7 @@ def test_arguments_that_cannot_be_fields_are_named(load, arguments, said) -> Non
         ("Image.Image", AnswerType.VALUE, FieldType.IMAGE),
         ("pd.DataFrame", AnswerType.VALUE, FieldType.TABLE),
         ("Labels", AnswerType.LABELS, FieldType.OBJECT),
-        ("Boxes", AnswerType.BOXES, FieldType.OBJECT),
+        ("Annotated[Boxes, 'in pixels'] | None", AnswerType.BOXES, FieldType.OBJECT),
         ("Segmentation", AnswerType.SEGMENTATION, FieldType.OBJECT),
         ("Iterator[str]", AnswerType.STREAM, FieldType.TEXT),
         ("typing.Generator[int, None, None]", AnswerType.STREAM, FieldType.INTEGER),
@@ -247,6 +247,8 @@ def test_the_return_hint_says_how_it_is_answered(load, hint, answers, kind) -> N
     [
         ("", "predict() in 'module.py', line {line} does not say what it answers. Write it, as in `-> float`."),
         (" -> Network", "the answer is Network, which cannot be a field"),
+        (" -> list[Labels]", "Labels, Boxes and a Segmentation are answered alone, not within another"),
+        (" -> dict[str, Boxes | None]", "Labels, Boxes and a Segmentation are answered alone"),
         (" -> Nowhere", "the hint 'Nowhere' of the answer cannot be evaluated"),
     ],
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from flaskship import results
 from flaskship.artifact.function.arguments import LISTS, Callee
-from flaskship.artifact.function.hints import POSSIBLE, UNIONS, Reading, Unsuitable, named, read
+from flaskship.artifact.function.hints import NONE, POSSIBLE, UNIONS, Reading, Unsuitable, named, read
 from flaskship.errors import PredictionFailed, TargetError
 from flaskship.schema import TABULAR, AnswerType, FieldType, Output
 
@@ -91,10 +91,24 @@ def _reply(callee: Callee, hint: Any) -> Reply:
         raise Unsuitable("is a list of iterators: what is batched cannot be streamed")
     if streams:
         hint = next(iter(typing.get_args(hint)), Any)
-    found = AnswerType.STREAM if streams else RESULTS.get(hint, AnswerType.VALUE)
-    if hint in RESULTS:
-        return _of(callee, found, Reading(hint=hint, type=FieldType.OBJECT, schema=results.SCHEMAS[hint]))
-    return _of(callee, found, read(hint, answer=True))
+    result, nullable = _result(hint)
+    found = AnswerType.STREAM if streams else RESULTS.get(result, AnswerType.VALUE)
+    if result is None:
+        return _of(callee, found, read(hint, answer=True))
+    schema = results.SCHEMAS[result]
+    return _of(callee, found, Reading(hint=hint, type=FieldType.OBJECT, nullable=nullable, schema=schema))
+
+
+def _result(hint: Any) -> tuple[Any, bool]:
+    """Which of `RESULTS` a hint names, None where it is another, and whether it may be null."""
+    inner = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Annotated:
+        return _result(inner[0])
+    if typing.get_origin(hint) in UNIONS and NONE in inner and len(inner) == 2:
+        return _result(inner[0] if inner[1] is NONE else inner[1])[0], True
+    if any(_result(each)[0] is not None for each in inner):
+        raise Unsuitable(f"is {named(hint)}. Labels, Boxes and a Segmentation are answered alone, not within another")
+    return (hint if hint in tuple(RESULTS) else None), False
 
 
 def _of(callee: Callee, answers: AnswerType, found: Reading) -> Reply:
@@ -102,7 +116,7 @@ def _of(callee: Callee, answers: AnswerType, found: Reading) -> Reply:
         function=callee.called,
         answers=answers,
         output=Output(name="prediction", type=found.type, schema=found.schema, nullable=found.nullable),
-        nullable=found.nullable or found.hint in (None, type(None)),
+        nullable=found.nullable or found.hint is NONE,
         fits=_fits(found),
         present=found.present,
         said=named(found.hint),
