@@ -89,7 +89,17 @@ def key(target: Target, settings: Settings, *, linked: bool = False) -> str:
 
 def _code(target: Target, linked: bool) -> list[object]:
     """What is told from the outside: where it lies, and the names, sizes and times of all files beside it."""
-    return [str(target.path.resolve()), target.attribute, linked, sorted(listing(target.folder))]
+    place = lock(target)
+    locked = sha256(place) if place.is_file() else ""
+    return [str(target.path.resolve()), target.attribute, linked, locked, sorted(listing(target.folder))]
+
+
+def lock(target: Target) -> Path:
+    """Where the lock of a target is: inside a folder of code, else beside."""
+    path = target.path
+    if path.is_dir() and not is_bundle(path):
+        return path / "flaskship.lock"
+    return path.with_name(f"{path.resolve().name}.lock")
 
 
 def listing(folder: Path) -> Iterator[tuple[str, int, int]]:

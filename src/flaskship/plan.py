@@ -20,6 +20,7 @@ from flaskship.artifact.isolation.environments import ERAS
 from flaskship.bundle import CODE, REPORT, Bundle, Manifest
 from flaskship.errors import BaseError
 from flaskship.settings import Settings, variable
+from flaskship.source import Solved, environments
 from flaskship.target import Kind
 from flaskship.variables import baked, pairs
 
@@ -138,6 +139,7 @@ class Plan:
     workdir: str = BUNDLE
     port: int = PORT
     stop_signal: str = "SIGTERM"
+    app: AppManifest | None = None  # whose requirements are all: what they ask for in turn is there, or left out
 
     @classmethod
     def of(
@@ -157,6 +159,7 @@ class Plan:
             python=python,
             executable=executable,
             requirements=requirements(bundle, settings),
+            app=app,
             parts=(Part(title=f"flaskship {__version__}", files=files, compiled=True), *_bundle(bundle)),
             env=env,
             labels=_labels(bundle, settings) | pairs(settings.label, "--label"),
@@ -172,11 +175,14 @@ def site(python: str) -> str:
 
 
 def requirements(bundle: Packed, settings: Settings) -> tuple[str, ...]:
-    """What pip would be asked for: what it needs at its versions, what serving needs, what the user adds."""
+    """What pip would be asked for: what it needs at its versions, what serving needs, what the user adds.
+
+    Of an app that is all of it, down to what its packages ask for: the server's own are left out, and may disagree.
+    """
     if isinstance(bundle, AppBundle):
-        wanted: list[str] = [settings.server]
-    else:
-        wanted = [*SERVING, *([GUNICORN] if settings.server == "gunicorn" else [])]
+        solved = Solved(python=bundle.manifest.python, pins=bundle.manifest.requirements)
+        return tuple(sorted([*solved.pins, *environments.server(solved)]))
+    wanted = [*SERVING, *([GUNICORN] if settings.server == "gunicorn" else [])]
     pinned = [*bundle.manifest.requirements, *settings.requirement]
     names = {_name(each) for each in pinned}
     return tuple(sorted([each for each in wanted if _name(each) not in names] + list(dict.fromkeys(pinned))))

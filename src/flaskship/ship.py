@@ -8,8 +8,7 @@ from pathlib import Path
 
 from flaskship import vendored
 from flaskship.app_bundle import AppBundle, Packed
-from flaskship.cache import is_bundle
-from flaskship.errors import BaseError
+from flaskship.errors import BaseError, VersionMismatch
 from flaskship.image import lock as locks
 from flaskship.image import sbom, spec
 from flaskship.image.base import AUTO, Base, Finder
@@ -22,7 +21,7 @@ from flaskship.image.spec import Image, Platform
 from flaskship.image.store import Store
 from flaskship.plan import OLDEST_OF_APPS, Plan
 from flaskship.settings import Settings, cache_folder
-from flaskship.target import Target
+from flaskship.source import environments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +86,15 @@ class Shipyard:
         manifest, python = bundle.manifest, base.contents.python
         if python == manifest.python:
             return bundle
-        raise BaseError(
-            f"The app needs Python {manifest.python}; the base {base.name!r} holds {python}."
-            f" Take another: --base python:{manifest.python}-slim"
-        )
+        self.say(f"Looking for what the app needs on Python {python}")
+        try:
+            found = environments.solve(manifest.wanted, pythons=(python,))
+        except VersionMismatch as error:
+            raise BaseError(
+                f"The app needs Python {manifest.python}: on {python}, which the base {base.name!r} holds, its packages"
+                f" cannot be had. Take another base: --base python:{manifest.python}-slim. ({error.detail})"
+            ) from error
+        return replace(bundle, manifest=replace(manifest, python=found.python, requirements=found.pins))
 
     def _one(self, bundle: Packed, platform: Platform, lock: Path | None, upgrade: bool) -> Built:
         plan, base, locked = self.plan(bundle, platform, lock, upgrade=upgrade)
@@ -102,11 +106,12 @@ class Shipyard:
             return known
         self.say(f"Locking the packages for {base.platform}")
         if known:
-            made = locks.extend(known, base.where, gpu=self.settings.gpu)
+            made = locks.extend(known, base.where, gpu=self.settings.gpu, whole=plan.app is not None)
         else:
-            made = locks.resolve(plan.requirements, base.where, gpu=self.settings.gpu, base=base.pin)
+            gpu, whole = self.settings.gpu, plan.app is not None
+            made = locks.resolve(plan.requirements, base.where, gpu=gpu, base=base.pin, whole=whole)
         if path:
-            locks.write(path, made, plan.requirements, plan.python)
+            locks.write(path, made, plan.requirements, plan.python, plan.app)
         return made
 
 
@@ -143,9 +148,3 @@ def find(ref: Ref, *, insecure: bool = False) -> Image:
 def store() -> Store:
     """The user's own."""
     return Store(cache_folder() / "image")
-
-
-def lock_of(target: Target) -> Path:
-    """The lock beside a target; inside a folder."""
-    path = target.path
-    return path / "flaskship.lock" if path.is_dir() and not is_bundle(path) else path.with_name(f"{path.name}.lock")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flaskship import proxy, ship
+from flaskship import cache, proxy, ship
 from flaskship.bundle import lay
 from flaskship.cli import talk, targets, transfer
 from flaskship.cli.build import IMAGE
@@ -39,7 +39,7 @@ def command(target: str, folder: Path, force: bool, port: int | None, **flags: A
     path, settings = targets.parse(target, settings)
     with transfer.bars() as progress:
         yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)
-        plan, base, lock = yard.plan(bundle, ship.platforms(settings)[0], ship.lock_of(path))
+        plan, base, lock = yard.plan(bundle, ship.platforms(settings)[0], cache.lock(path))
     config = {"Env": [f"{name}={value}" for name, value in plan.env.items()], "Labels": plan.labels}
     service = Service.of(slug(bundle.manifest.name), config, settings)
     published = port or (SECURE if service.tls else PLAIN)

@@ -64,11 +64,11 @@ def names_path(text: str) -> bool:
     return not MODULE.fullmatch(module) or says(target)  # else `sales:latest`, an image, unless sales.py has that name
 
 
-def bundled(text: str, settings: Settings, *, linked: bool = True) -> Packed:
+def bundled(text: str, settings: Settings, *, linked: bool = True, upgrade: bool = False) -> Packed:
     """The bundle of a target, made now where there is none; says each step."""
     from flaskship import make  # heavy: only the verbs that make a bundle pay for it
 
-    return make.cached(*parse(text, settings), talk.note, linked=linked)
+    return make.cached(*parse(text, settings), talk.note, linked=linked, upgrade=upgrade)
 
 
 def modelled(text: str, settings: Settings, verb: str) -> Bundle:

@@ -50,10 +50,10 @@ def registry(ref: Ref, insecure: bool) -> Iterator[Registry]:
             found.client.close()
 
 
-def bundled(text: str, settings: Settings) -> Packed:
+def bundled(text: str, settings: Settings, *, upgrade: bool = False) -> Packed:
     """The bundle of a target; one that was bundled before is read without the libraries that make one."""
-    found = cache.find(*targets.parse(text, settings))
-    return targets.bundled(text, settings, linked=False) if found is None else app_bundle.read(found)
+    found = None if upgrade else cache.find(*targets.parse(text, settings))
+    return targets.bundled(text, settings, linked=False, upgrade=upgrade) if found is None else app_bundle.read(found)
 
 
 def built(
@@ -61,12 +61,12 @@ def built(
 ) -> tuple[Ref, ship.Shipped]:
     """The image of a target, kept in the user's cache as `tag`, or as `flaskship/NAME` where there is none."""
     ref = None if tag is None else Ref.parse(tag)
-    bundle = bundled(target, settings)
+    bundle = bundled(target, settings, upgrade=upgrade)
     path, settings = targets.parse(target, settings)
     ref = ref or Ref.parse(f"flaskship/{slug(bundle.manifest.name)}")
     with bars() as progress:
         yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)
-        shipped = yard.build(bundle, ref, ship.lock_of(path), upgrade=upgrade)
+        shipped = yard.build(bundle, ref, cache.lock(path), upgrade=upgrade)
     for each in shipped.built:
         talk.stderr.print(table(f"{ref} for {each.base.platform}", each.layers))
     return ref, shipped

@@ -18,15 +18,19 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import uv
 
 from flaskship import indexes
+from flaskship.app_bundle import AppManifest
 from flaskship.errors import FlaskshipError, ImageError, NoWheel
 from flaskship.image.layout import beside
 from flaskship.image.spec import Platform
+from flaskship.source import Requirements, Solved
 
 MARK = "# flaskship: "
+DECIDED = "# - "
 NOTE = "# Made by flaskship build, and honoured by it. Delete it, or give --upgrade, to take newer versions.\n"
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "powerpc64le", "riscv64": "riscv64gc"}
 MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # minor versions of glibc 2 that uv has a platform for
@@ -89,22 +93,45 @@ def read(path: Path, requirements: Sequence[str], python: str) -> Lock | None:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except FileNotFoundError:
         return None
-    try:
-        header = json.loads(next((line for line in lines if line.startswith(MARK)), "").removeprefix(MARK))
-        fits = header["requirements"] == sorted(requirements) and header["python"] == python
-    except (ValueError, KeyError, TypeError) as error:
-        raise ImageError(
-            f"{str(path)!r} is no lock of Flaskship: its first lines do not say for what. Move it."
-        ) from error
+    header = _header(lines, path)
+    fits = header["requirements"] == sorted(requirements) and header["python"] == python
     text = "".join(line for line in lines if not line.startswith("#"))
     return Lock(text=text, base=header.get("base", ""), tags=tuple(header.get("tags", ()))) if fits else None
 
 
-def write(path: Path, lock: Lock, requirements: Sequence[str], python: str) -> None:
-    header = {"base": lock.base, "python": python, "requirements": sorted(requirements), "tags": lock.tags}
+def write(path: Path, lock: Lock, requirements: Sequence[str], python: str, app: AppManifest | None = None) -> None:
+    """With a line for each decision that led to an app's requirements."""
+    header: dict[str, object] = {"base": lock.base, "python": python, "requirements": sorted(requirements)}
+    header["tags"] = lock.tags
+    if app:
+        header |= {"wanted": app.wanted.wanted, "pins": app.requirements}
+    decisions = "".join(f"{DECIDED}{' '.join(each.split())}\n" for each in (app.decisions if app else ()))
     with beside(path) as (file, move):
-        file.write(f"{NOTE}{MARK}{json.dumps(header, separators=(',', ':'))}\n{lock.text}".encode())
+        file.write(f"{NOTE}{decisions}{MARK}{json.dumps(header, separators=(',', ':'))}\n{lock.text}".encode())
         move(path)
+
+
+def solved(path: Path, wanted: Requirements) -> Solved | None:
+    """What was found for an app's `wanted` requirements, as the lock at `path` keeps it."""
+    if not path.is_file():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = _header(lines, path)
+    if header.get("wanted") != list(wanted.wanted):
+        return None
+    decisions = tuple(line.removeprefix(DECIDED) for line in lines if line.startswith(DECIDED))
+    return Solved(python=header["python"], pins=tuple(header["pins"]), decisions=decisions)
+
+
+def _header(lines: Sequence[str], path: Path) -> dict[str, Any]:
+    """Raises `ImageError` for a file that is none of ours."""
+    try:
+        found = json.loads(next((line for line in lines if line.startswith(MARK)), "").removeprefix(MARK))
+        return {"python": found["python"], "requirements": found["requirements"], **found}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImageError(
+            f"{str(path)!r} is no lock of Flaskship: its first lines do not say for what. Move it."
+        ) from error
 
 
 def base_of(path: Path) -> str:
@@ -113,20 +140,26 @@ def base_of(path: Path) -> str:
     return found[1] if found else ""
 
 
-def resolve(requirements: Sequence[str], where: Where, *, gpu: bool = False, base: str = "") -> Lock:
-    """The newest versions that go together. Raises `NoWheel` naming the package that cannot be had."""
+def resolve(
+    requirements: Sequence[str], where: Where, *, gpu: bool = False, base: str = "", whole: bool = False
+) -> Lock:
+    """The newest versions that go together; where the requirements are the `whole` of it, no more than these.
+
+    Raises `NoWheel` naming the package that cannot be had.
+    """
     options = ["--python-platform", where.tag, "--python-version", where.python, "--generate-hashes"]
     options += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
     options += [] if where.here else ["--only-binary", ":all:"]
+    options += ["--no-deps"] if whole else []
     text = "\n".join([*sorted(requirements), ""])
     if not gpu and any(re.match(r"torch(vision|audio)?\b", each) for each in requirements):
         options += ["--torch-backend", "cpu"]
     return Lock(text=run(["pip", "compile", "-", *options], where, text), base=base, tags=(where.tag,))
 
 
-def extend(known: Lock, where: Where, *, gpu: bool = False) -> Lock:
+def extend(known: Lock, where: Where, *, gpu: bool = False, whole: bool = False) -> Lock:
     """The same versions with the hashes of another platform's wheels too, which may come from another index."""
-    more = resolve([f"{pin.name}=={pin.version}" for pin in known.pins], where, gpu=gpu)
+    more = resolve([f"{pin.name}=={pin.version}" for pin in known.pins], where, gpu=gpu, whole=whole)
     hashes: dict[tuple[str, str], set[str]] = {}
     for pin in (*known.pins, *more.pins):
         hashes.setdefault((pin.name, pin.version), set()).update(re.findall(r"--hash=\S+", pin.text))

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from flaskship import app_bundle, cache
-from flaskship.app_bundle import AppBundle
-from flaskship.bundle import Bundle
+from flaskship.app_bundle import Packed
 from flaskship.make.kind import kind
 from flaskship.settings import Settings
 from flaskship.target import Target
@@ -21,25 +20,37 @@ def silent(text: str) -> None:
     """Says nothing."""
 
 
-def cached(target: Target | Path, settings: Settings, say: Say = silent, *, linked: bool = False) -> Bundle | AppBundle:
-    """The bundle of `target`: itself if it is one, else from the cache, else made now."""
-    target = Target.of(target)
+def cached(
+    given: Target | Path, settings: Settings, say: Say = silent, *, linked: bool = False, upgrade: bool = False
+) -> Packed:
+    """The bundle of what was `given`: itself if it is one, else from the cache, else made now.
+
+    To `upgrade` code is to make it anew, and to pass over its lock.
+    """
+    target = Target.of(given)
     found = cache.find(target, settings, linked=linked)
-    if found is not None:
+    if found is not None and (found == target.path or not (upgrade and target.is_code)):
         return app_bundle.read(found)
-    made = make(target, settings, cache.made() / cache.key(target, settings, linked=linked), say, linked=linked)
+    into = cache.made() / cache.key(target, settings, linked=linked)
+    made = make(target, settings, into, say, linked=linked, upgrade=upgrade)
     cache.prune()
     return made
 
 
 def make(
-    target: Target | Path, settings: Settings, into: Path, say: Say = silent, *, linked: bool = False
-) -> Bundle | AppBundle:
-    """A bundle of `target`, written to `into`; of code, `linked` to its folder, or with a copy of it.
+    given: Target | Path,
+    settings: Settings,
+    into: Path,
+    say: Say = silent,
+    *,
+    linked: bool = False,
+    upgrade: bool = False,
+) -> Packed:
+    """A bundle written to `into`; of code, `linked` to its folder, or with a copy of it.
 
     Raises as `artifact.open`, `CheckFailed`, and for a folder as `source` does.
     """
-    target = Target.of(target)
+    target = Target.of(given)
     maker = importlib.import_module(f"{__name__}.{kind(target, settings)}")  # a model's brings the frameworks
-    made: Bundle | AppBundle = maker.make(target, settings, into, say, linked=linked)
+    made: Packed = maker.make(target, settings, into, say, linked=linked, upgrade=upgrade)
     return made

@@ -11,6 +11,7 @@ from flaskship import __version__, app_bundle, cache, variables
 from flaskship.app_bundle import AppBundle, AppManifest
 from flaskship.bundle import Source
 from flaskship.errors import UsageError
+from flaskship.image import lock as locks
 from flaskship.settings import Settings
 from flaskship.source import Content, Entry, Requirements, Solved, dockerfile, entry, environments, files, requirements
 from flaskship.target import Target
@@ -50,10 +51,18 @@ def look(target: Target, settings: Settings, say: Say) -> Found:
     return Found(folder=folder, entry=start, content=content, wanted=wanted)
 
 
-def make(target: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False) -> AppBundle:
-    """A bundle of the app that `target` names, written to `into`. Raises as `look`, and `VersionMismatch`."""
+def make(
+    target: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False, upgrade: bool = False
+) -> AppBundle:
+    """A bundle of the app that `target` names, written to `into`, with what its lock says, unless to `upgrade`.
+
+    Raises as `look`, and `VersionMismatch`.
+    """
     found = look(target, settings, say)
-    solved = environments.fits(found.wanted) or environments.solve(found.wanted)
+    kept = None if upgrade else locks.solved(cache.lock(target), found.wanted)
+    solved = kept or environments.fits(found.wanted) or environments.solve(found.wanted)
+    known = (*found.entry.reasons, *found.wanted.decisions)
+    solved = replace(solved, decisions=tuple(each for each in solved.decisions if each not in known))
     for each in solved.decisions:
         say(each)
     start = found.folder / found.entry.file
@@ -68,7 +77,7 @@ def make(target: Target, settings: Settings, into: Path, say: Say, *, linked: bo
         source=Source(file=found.entry.file, sha256=cache.sha256(start), size=sum(found.content.files.values())),
         env={**environment(found), **variables.baked(settings)},
         secrets=tuple(sorted(settings.secret)),
-        decisions=(*found.entry.reasons, *found.wanted.decisions, *solved.decisions),
+        decisions=(*known, *solved.decisions),
         warnings=warnings(found),
     )
     return app_bundle.write(into, manifest, found.folder, None if linked else found.content)

@@ -25,7 +25,9 @@ Say = Callable[[str], None]
 OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of a function
 
 
-def make(target: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False) -> Bundle:
+def make(
+    target: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False, upgrade: bool = False
+) -> Bundle:
     """A bundle of the functions that `target` names, written to `into`.
 
     Raises `TargetError` for what its module raises, and for a type hint that cannot be a field.
