@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flaskship.source import Content, Entry, named, secrets
+from flaskship.errors import AppFailed
+from flaskship.source import Content, Entry, keras, named, secrets
 from flaskship.source.code import Code, Module
 from flaskship.source.ignored import Ignored, patterns
 from flaskship.source.named import Named, Use
@@ -68,12 +69,17 @@ class Needed:
 def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content:
     """`exclude` are patterns as in `.dockerignore`; one with "!" keeps what would be left out, a secret too.
 
-    Raises `NotRecognised` where there is no folder.
+    Raises `NotRecognised` where there is no folder, `AppFailed` where the app reads a model that it cannot.
     """
     tree = walk(folder)
     code = Code(tree)
     modules = code.reach(entry.file)
     needed = needs(code, modules, entry.root)
+    for path in (path for path in needed.files if keras.of_windows(folder / path)):
+        raise AppFailed(
+            f"{path!r} {needed.where[path]} was saved by Keras on Windows, with backslashes in its weights' names,"
+            " which no other system finds. Save it anew, with a newer Keras or on Linux."
+        )
     given = Ignored(patterns(exclude))
     secret = {path: why for path, why in secrets.of(tree).items() if not given.kept(path)}
     left_out = dict(tree.left_out)
