@@ -168,6 +168,25 @@ def test_only_the_culprit_of_a_failing_batch_gets_the_error():
     assert gate.given == [[0], [1, 13, 3], [1], [13], [3]]
 
 
+def test_a_failing_batch_that_must_not_run_again_fails_for_all_of_it_and_nobody_else():
+    gate = Gate()
+
+    def model(columns: Columns) -> Answer:
+        answer = gate(columns)
+        if -1.0 in columns["x"]:
+            raise PredictionFailed("The model could not answer these rows.") from ValueError(f"{columns['x']}")
+        return answer
+
+    callers = Queued(gate, rows(0), model, max_batch=2, again=False)
+    futures = [callers.add(rows(value)) for value in (1, -1, 2, 3)]
+    gate.go.release(3)
+    errors = [future.exception(DEADLINE) for future in futures]
+    assert [type(error) for error in errors] == [PredictionFailed, PredictionFailed, type(None), type(None)]
+    assert errors[0] is not errors[1]
+    assert errors[0].__cause__ is errors[1].__cause__
+    assert gate.given == [[0], [1, -1], [2, 3]]
+
+
 def test_a_model_that_answers_too_few_rows_has_failed():
     with pytest.raises(PredictionFailed, match="answered 1 rows for 2"):
         Batcher(lambda columns: Answer(values=(columns["x"][:1],)))(rows(1, 2))

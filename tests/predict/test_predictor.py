@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
+from containers import DEADLINE, wait_until
 
-from flaskship.errors import BadInput, PredictionFailed
+from flaskship.errors import BadInput, PredictionFailed, Problem
 from flaskship.predict.predictor import Predictor
-from flaskship.schema import Answer, Array, Columns, Facts, Field, FieldType, Signature, Task
+from flaskship.schema import Answer, AnswerType, Array, Columns, Facts, Field, FieldType, Signature, Task
 
 AGE = Field(name="age", low=17, high=123, seen="in training")
 CITY = Field(name="city", type=FieldType.TEXT, choices=("Bonn", "Köln"), seen="in the sample", nullable=True)
@@ -27,10 +31,12 @@ class Model:
     thresholds: Mapping[str, Array] = field(default_factory=dict)
     facts: Facts = Facts(framework="none", kind="Model")
     native: None = None
+    task: Task = Task.REGRESSION
+    answers: AnswerType = AnswerType.VALUE
 
     @property
     def signature(self) -> Signature:
-        return Signature(task=Task.REGRESSION, inputs=self.inputs)
+        return Signature(task=self.task, inputs=self.inputs, answers=self.answers)
 
 
 @pytest.fixture(params=[True, False], ids=["fast", "slow"])
@@ -135,3 +141,96 @@ def test_values_far_from_a_trees_splits_are_told_by_model_or_signature(rows):
         (sentence,) = Predictor(model).warnings(columns)
         assert sentence.startswith("'income' is 3571, far from the -1.6 to 1.9 that the model splits on")
         assert Predictor(model).warnings({"income": np.full(rows, 1.0)}) == []
+
+
+WORD = Field(name="word", type=FieldType.TEXT, boxed=True, choices=("a", "b"))
+
+
+def words(*values: str) -> Columns:
+    return {"word": np.array([*values, None], dtype=object)[:-1]}
+
+
+def function(columns: Columns) -> Answer:
+    """Refuses `bad` in its place, and fails for `worse`."""
+    if "worse" in columns["word"]:
+        raise KeyError("secret")
+    found = [
+        BadInput(f"No {word!r}.", [Problem("$.word", "No.")]) if word == "bad" else word.upper()
+        for word in columns["word"]
+    ]
+    return Answer(values=(np.array([*found, None], dtype=object)[:-1],))
+
+
+def called(fast: bool, predict: Callable[[Columns], Answer] = function, **more: Any) -> Predictor:
+    return Predictor(Model((WORD,), predict, task=Task.FUNCTION, **more), fast=fast, max_batch=0 if fast else 2)
+
+
+def test_what_a_function_refuses_in_an_answers_place_is_its_callers_error(fast):
+    predictor = called(fast)
+    assert predictor(words("x")).values[0].tolist() == ["X"]
+    with pytest.raises(BadInput, match="No 'bad'"):
+        predictor(words("bad"))
+    with pytest.raises(BadInput) as caught:
+        predictor(words("x", "bad", "y", "bad"))
+    assert [each.at for each in caught.value.problems] == ["$[1].word", "$[3].word"]
+    with pytest.raises(PredictionFailed) as failed:
+        predictor(words("worse"))
+    assert "secret" not in failed.value.detail
+
+
+def test_a_function_is_given_no_more_rows_than_it_takes_at_once():
+    given = []
+
+    def predict(columns: Columns) -> Answer:
+        given.append(len(columns["word"]))
+        return function(columns)
+
+    assert called(False, predict)(words(*"abcde")).values[0].tolist() == list("ABCDE")
+    assert given == [2, 2, 1]
+
+
+def test_functions_that_are_not_batched_run_at_the_same_time():
+    both = threading.Barrier(2, timeout=DEADLINE)
+
+    def predict(columns: Columns) -> Answer:
+        both.wait()
+        return function(columns)
+
+    predictor = called(True, predict)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(predictor, [words("a"), words("b")]))
+    assert [each.values[0].tolist() for each in found] == [["A"], ["B"]]
+
+
+def test_callers_of_a_batched_function_are_joined_and_only_the_refused_one_is_refused():
+    begun, go, given = threading.Semaphore(0), threading.Semaphore(0), list[list[str]]()
+
+    def predict(columns: Columns) -> Answer:
+        given.append(columns["word"].tolist())
+        begun.release()
+        assert go.acquire(timeout=DEADLINE)
+        return function(columns)
+
+    predictor = called(False, predict)
+    assert predictor.batcher is not None
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(predictor, words("a"))
+        assert begun.acquire(timeout=DEADLINE)
+        others = [pool.submit(predictor, words(word)) for word in ("bad", "c")]
+        wait_until(lambda: predictor.batcher.waiting == 2, "two callers in the queue")
+        go.release(2)
+        assert first.result(DEADLINE).values[0].tolist() == ["A"]
+        assert {type(each.exception(DEADLINE)) for each in others} == {BadInput, type(None)}
+    assert sorted(given[1]) == ["bad", "c"]
+
+
+def test_a_stream_is_passed_on_as_it_is_and_has_one_row():
+    stream = iter("ab")
+    predictor = called(True, lambda columns: Answer(values=(np.array([stream, None])[:-1],)), answers=AnswerType.STREAM)
+    assert predictor(words("a")).values[0][0] is stream
+    with pytest.raises(BadInput, match="one row at a time"):
+        predictor(words("a", "b"))
+
+
+def test_a_function_has_no_warnings(fast):
+    assert called(fast).warnings(words("far")) == []

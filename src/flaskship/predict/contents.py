@@ -137,8 +137,8 @@ def of_npy(body: bytes | memoryview, name: str) -> Array:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream)
-    except ValueError as error:
-        raise ValueError(f"{name!r} takes a file that numpy.save wrote (.npy), and this is none: {error}.") from None
+    except Exception as error:  # of NumPy's, and of Python's own tokenizer, by which NumPy reads the header
+        raise ValueError(f"{name!r} takes a file that numpy.save wrote (.npy), and this is none.") from error
     if dtype.kind not in "biuf":
         raise ValueError(f"{name!r} takes an array of numbers, and the file holds {dtype}.")
     content = stream.getbuffer()[stream.tell() :]
