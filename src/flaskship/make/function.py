@@ -13,7 +13,7 @@ from flaskship import __version__, artifact, bundle, cache
 from flaskship.artifact.function import reading
 from flaskship.artifact.function.model import FunctionModel
 from flaskship.bundle import Bundle, Code, Compilation, Endpoint, Manifest, Recorded, Source
-from flaskship.errors import BadInput, PredictionFailed, UsageError
+from flaskship.errors import BadInput, PredictionFailed, TargetError, UsageError
 from flaskship.predict import recorded
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
@@ -38,6 +38,7 @@ def make(
     say(f"Reading {target}")
     folder, path = target.folder.resolve(), target.path.resolve()
     root = reading.home(path)[0].resolve()
+    folder = folder if root.is_relative_to(folder) else _above(path, root)
     code = Code(root=_inside(root, folder), file=_inside(path, root), attribute=target.attribute, endpoints=())
     entry = Entry(root=code.root, file=_inside(path, folder))
     content = files.contents(folder, entry, settings.exclude)
@@ -59,6 +60,13 @@ def make(
         code=replace(code, endpoints=tuple(_endpoint(name, each) for name, each in models.items())),
     )
     return bundle.write_code(into, manifest, folder, None if linked else content.files, rows)
+
+
+def _above(path: Path, root: Path) -> Path:
+    """The folder of a module that takes folders above it for packages, though nothing but its imports says so."""
+    if not root.is_relative_to(Path.cwd()):
+        raise TargetError(f"{path.name!r} imports from above its folder. Go to {str(root)!r} and name it from there.")
+    return root
 
 
 def _pinned(wanted: Requirements) -> tuple[str, ...]:

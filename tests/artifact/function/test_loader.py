@@ -191,3 +191,13 @@ def test_a_file_named_like_a_module_of_pythons_hides_it_from_nobody(tmp_path, as
 def test_a_file_that_changed_is_loaded_anew(load, ask) -> None:
     assert ask(load("def predict(x: int) -> int: return 1")["predict"], {"x": 1}) == [1]
     assert ask(load("def predict(x: int) -> int: return 22")["predict"], {"x": 1}) == [22]
+
+
+def test_a_package_without_an_init_file_is_one(tmp_path, ask) -> None:
+    folder = tmp_path / "plain_of_this_test"
+    folder.mkdir()
+    (folder / "sizes.py").write_text("SIZE = 4")
+    source = "from plain_of_this_test.sizes import SIZE\ndef predict(x: int) -> str: return f'{__name__} {SIZE}'"
+    (folder / "score.py").write_text(source)
+    model = function.load(tmp_path, "plain_of_this_test/score.py")["predict"]
+    assert ask(model, {"x": 1}) == ["plain_of_this_test.score 4"]

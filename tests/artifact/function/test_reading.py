@@ -95,3 +95,18 @@ def test_a_module_is_imported_from_above_its_top_package(tmp_path) -> None:
     assert home(inner / "shapes.py") == (tmp_path / "site", "shop.models.shapes")
     assert home(inner / "__init__.py") == (tmp_path / "site", "shop.models")
     assert home(tmp_path / "site" / "shapes.py") == (tmp_path / "site", "shapes")
+
+
+def test_folders_that_a_module_takes_for_packages_are_packages(tmp_path) -> None:
+    inner = tmp_path / "shop" / "models"
+    inner.mkdir(parents=True)
+    (tmp_path / "shop" / "sizes.py").touch()
+    score = inner / "score.py"
+    for source in ("from ..sizes import SIZE", "import shop.sizes", "def f():\n    from shop.sizes import SIZE"):
+        score.write_text(source)
+        assert home(score) == (tmp_path, "shop.models.score")
+    score.write_text("from . import sizes")
+    assert home(score) == (tmp_path / "shop", "models.score")
+    for source in ("import shop", "from shop import SIZE", "import models.sizes", "import os.path"):
+        score.write_text(source)
+        assert home(score) == (inner, "score")

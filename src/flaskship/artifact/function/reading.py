@@ -37,6 +37,7 @@ class Source:
     classes: dict[str, ast.ClassDef] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
     imported: dict[str, str] = field(default_factory=dict)  # name -> "flaskship.endpoint"
+    relative: int = 0  # the most dots of `from .. import`
     web: bool = False  # it has to do with an app
 
     @property
@@ -113,10 +114,29 @@ def home(path: Path) -> tuple[Path, str]:
     """The folder that `path` is imported from, and the name under which: packages above it count."""
     names = [] if path.name == INIT else [path.stem]
     folder = path.parent
-    while (folder / INIT).is_file():
+    depth = _depth(path)
+    while (folder / INIT).is_file() or len(names) <= depth:
         names.append(folder.name)
         folder = folder.parent
     return folder, ".".join(reversed(names))
+
+
+def _depth(path: Path) -> int:
+    """How many folders above a module it takes for packages, be there an `__init__.py` or not.
+
+    `from ..sizes import SIZE` takes two; so does `import shop.sizes` in shop/models/score.py beside shop/sizes.py.
+    """
+    source = read(path)
+    if source is None:
+        return 0
+    named = [name.split(".") for name in source.imported.values() if "." in name]
+    inside = (
+        depth
+        for depth, folder in enumerate(path.parents, 1)
+        for first, second, *_ in named
+        if first == folder.name and ((folder / second).is_dir() or (folder / f"{second}.py").is_file())
+    )
+    return max(source.relative, *inside, 0)
 
 
 def read(path: Path) -> Source | None:
@@ -137,6 +157,7 @@ def read(path: Path) -> Source | None:
     everything = list(ast.walk(tree))
     for each in everything:
         source.imported |= dict(_imports(each))
+        source.relative = max(source.relative, each.level if isinstance(each, ast.ImportFrom) else 0)
     source.web = any(_is_web(name) for name in source.imported.values()) or any(map(_app_like, everything))
     return source
 

@@ -83,9 +83,9 @@ def reply(callee: Callee, hints: Mapping[str, Any]) -> Reply:
 
 def _reply(callee: Callee, hint: Any) -> Reply:
     if callee.batch:
-        if typing.get_origin(hint) not in LISTS:
+        if hint not in LISTS and typing.get_origin(hint) not in LISTS:
             raise Unsuitable(f"is {named(hint)}, but with `batch=` it is a list as long as the arguments are")
-        hint = typing.get_args(hint)[0]
+        hint = next(iter(typing.get_args(hint)), Any)
     streams = typing.get_origin(hint) in STREAMS or hint in STREAMS
     if streams and callee.batch:
         raise Unsuitable("is a list of iterators: what is batched cannot be streamed")
