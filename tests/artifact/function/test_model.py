@@ -160,6 +160,11 @@ def test_a_batched_function_takes_lists_of_up_to_its_batch(load, ask) -> None:
     assert ask(models["sizes"], {"x": 1}) == [[3, 1, 2]]
 
 
+def test_a_plain_list_answers_a_batch(load, ask) -> None:
+    found = load("@endpoint(batch=2)\ndef predict(x: list[int]) -> list: return [2 * each for each in x]")
+    assert ask(found["predict"], {"x": 1}, {"x": 2}) == [2, 4]
+
+
 def test_one_row_of_a_batch_may_be_refused_alone(load, ask) -> None:
     found = ask(load(BATCHED)["predict"], *rows("a", "bad", "c"))
     assert (found[0], found[2]) == ("a", "c")
