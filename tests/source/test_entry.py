@@ -91,7 +91,7 @@ def test_a_factory_that_needs_arguments_is_taken_from_who_calls_it(folder: Write
     found = entry.find(
         folder({
             "site/__init__.py": FLASK + "def create_app(config):\n    app = Flask('x')\n    return app\n",
-            "run.py": "from site import create_app\napp = create_app('prod')\nif __name__ == '__main__':\n    app.run()\n",
+            "run.py": "from site import create_app\napp = create_app('prod')\napp.run()\n",
         })
     )  # fmt: skip
     assert (found.file, found.object, found.root) == ("run.py", "app", ".")

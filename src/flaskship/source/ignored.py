@@ -37,7 +37,9 @@ def patterns(lines: Iterable[str]) -> list[Pattern]:
 
 
 def expression(pattern: str) -> str:
-    """`**/x` -> `(.*/)?x`, `*` -> `[^/]*`, `?` -> `[^/]`."""
+    """`**/x` -> `(.*/)?x`, `**x` -> `.*x`, `*` -> `[^/]*`, `?` -> `[^/]`."""
+    if re.match(r"\*\*[^/*?\[\\][^*?\[\\]*$", pattern):
+        return rf"^.*{re.escape(pattern[2:])}\Z"
     out, at = ["^"], 0
     while at < len(pattern):
         letter = pattern[at]

@@ -223,13 +223,13 @@ class Lookup:
         path = named.inside(self.root)
         if OTHER.match(named.path):
             return "a path of another machine"
+        if path.startswith("..") or not path:
+            return "a path outside of the folder"
         near = self.near(path)
         if "\\" in named.path:
             return f"Windows' separators; Linux needs {near or named.said.replace(chr(92), '/')!r}"
         if near:
             return f"{near!r} is there: Linux tells upper and lower case apart"
-        if path.startswith("..") or not path:
-            return "a path outside of the folder"
         elsewhere = [each for each in self.tree.files if posixpath.basename(each) == posixpath.basename(path)]
         return f"{elsewhere[0]!r} is there" if len(elsewhere) == 1 else ""
 

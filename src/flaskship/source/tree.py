@@ -131,10 +131,10 @@ class Walk:
         target = os.path.realpath(link.path)
         if not Path(target).exists():
             self.leave(path, f"a link to {str(Path(link.path).readlink())!r}, which is not there", warn=True)
-        elif not target.startswith(self.top + os.sep):
-            self.leave(path, f"a link to {target!r}, outside of the folder: copy it in if the app needs it", warn=True)
         elif target in above:
             self.leave(path, "a link to a folder that it lies in")
+        elif not target.startswith(self.top + os.sep):
+            self.leave(path, f"a link to {target!r}, outside of the folder: copy it in if the app needs it", warn=True)
         else:
             return True
         return False
