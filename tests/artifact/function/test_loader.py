@@ -84,6 +84,9 @@ def test_what_is_served_without_marks_or_by_name(load, source, attribute, names)
         (SHAPES, "Shape", "'module.py' has no 'Shape'. Did you mean 'Shapes'?"),
         (SHAPES, "Shapes.find", "The class 'Shapes' in 'module.py' has no method 'find'"),
         (SHAPES, "ready.x", "'ready' in 'module.py' is a function: it has no 'x'"),
+        ("class A: ...\na = A()", "a", "'a' in 'module.py' is neither a function nor a class with a method"),
+        ("from numpy import sqrt", "sqrt", "argument '*args' takes whatever comes"),
+        ("from math import sqrt", "sqrt", "sqrt(): argument 'x' has no type hint"),
         ("class A:\n    x = 1", "A", "'A' in 'module.py' is neither a function nor a class with a method that answers"),
         (
             "@endpoint\ndef f(x: int) -> int: ...\n@endpoint(name='f')\ndef g(x: int) -> int: ...",

@@ -94,13 +94,18 @@ def plain(function: Any) -> Any:
 
 def arguments(callee: Callee, hints: Mapping[str, Any], said: Docstring) -> tuple[Argument, ...]:
     """The arguments in their order. Raises `TargetError`."""
-    found = tuple(
-        _argument(callee, parameter, hints, said)
-        for parameter in inspect.signature(callee.function).parameters.values()
-    )
+    found = tuple(_argument(callee, each, hints, said) for each in parameters(callee.function))
     if not found:
         raise TargetError(f"{callee} takes no arguments: there is nothing that a caller could send. Give it one.")
     return found
+
+
+def parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """What it can be called with; nothing where it is not written in Python and does not say."""
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):
+        return ()
 
 
 def hints_of(callee: Callee) -> dict[str, Any]:
@@ -108,10 +113,10 @@ def hints_of(callee: Callee) -> dict[str, Any]:
     function = plain(callee.function)
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # hints are anybody's code; which one it is, is found below
+    except Exception:  # noqa: BLE001  # hints are anybody's code; which one it is, is found below
         for name, hint in getattr(function, "__annotations__", {}).items():
             _evaluated(callee, function, name, hint)
-        raise
+        return {}
 
 
 def _evaluated(callee: Callee, function: Any, name: str, hint: Any) -> None:

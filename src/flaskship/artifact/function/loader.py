@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from flaskship.artifact.function import model, modules, reading
-from flaskship.artifact.function.arguments import Callee
+from flaskship.artifact.function.arguments import Callee, parameters
 from flaskship.artifact.function.model import FunctionModel
 from flaskship.endpoints import Mark, mark
 from flaskship.errors import TargetError
@@ -102,12 +102,12 @@ def _named(module: ModuleType, path: Path, attribute: str) -> list[Found]:
         if method:
             raise TargetError(f"{owner!r} in {path.name!r} is a function: it has no {method!r}.")
         return [Found(value, owner, mark(value) or Mark())]
-    found = _of_class(value if isinstance(value, type) else type(value), path, method)
+    found = _of_class(owner, value if isinstance(value, type) else type(value), path, method)
     instance = _instance(value, path) if isinstance(value, type) else value
     return [Found(getattr(instance, name), _plain_name(name), said) for name, said in found]
 
 
-def _of_class(kind: type, path: Path, method: str) -> list[tuple[str, Mark]]:
+def _of_class(owner: str, kind: type, path: Path, method: str) -> list[tuple[str, Mark]]:
     """The methods that answer, with their marks, in the order of their definition."""
     methods = {name: each for base in reversed(kind.__mro__) for name, each in vars(base).items()}
     marked = {name: said for name, each in methods.items() if (said := mark(getattr(each, "__func__", each)))}
@@ -120,7 +120,7 @@ def _of_class(kind: type, path: Path, method: str) -> list[tuple[str, Mark]]:
     name = next((each for each in reading.METHODS if callable(methods.get(each))), "")
     if not name:
         raise TargetError(
-            f"{kind.__name__!r} in {path.name!r} is neither a function nor a class with a method that answers. Mark a "
+            f"{owner!r} in {path.name!r} is neither a function nor a class with a method that answers. Mark a "
             "method with @endpoint, or call it 'predict' or '__call__'."
         )
     return [(name, Mark())]
@@ -134,8 +134,8 @@ def _instance(kind: type, path: Path) -> Any:
     """The one instance of the process."""
     if kind not in _instances:
         needed = [
-            name
-            for name, each in inspect.signature(kind).parameters.items()
+            each.name
+            for each in parameters(kind)
             if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
         ]
         if needed:
