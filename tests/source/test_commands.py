@@ -53,4 +53,4 @@ def test_what_a_command_starts(text: str, start: Start | None) -> None:
 def test_a_script_is_read_for_what_it_starts_last() -> None:
     text = "#!/bin/bash\n# gunicorn old:app\ncd /app\npython train.py\nexec gunicorn \\\n  -w 2 app:app\n"
     found = commands.line("bash ./start.sh", {}, {"./start.sh": text}.get)
-    assert found == Start(module="app", object="app", cwd="/app", interface=WSGI)
+    assert found == Start(module="app", object="app", cwd="/app", interface=WSGI, before=("python train.py",))

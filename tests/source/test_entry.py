@@ -343,3 +343,19 @@ def test_a_page_that_calls_a_port_is_pointed_out(folder: Write) -> None:
 def test_connexion_three_is_asgi(folder: Write) -> None:
     files = {"app.py": "import connexion\napp = connexion.App('x')", "requirements.txt": "connexion[flask]==3.0.1\n"}
     assert entry.find(folder(files)).interface is Interface.ASGI
+
+
+def test_what_is_run_before_the_app_is_told(folder: Write) -> None:
+    docker = "FROM x\nRUN pip install -r requirements.txt && python -m nltk.downloader punkt\nCMD python app.py"
+    found = entry.find(folder({"app.py": APP, "Dockerfile": docker}))
+    assert (
+        found.reasons[1] == "'Dockerfile' runs 'python -m nltk.downloader punkt' first: what it makes has to be there."
+    )
+    found = entry.find(folder({"app.py": APP, "Procfile": "web: python get.py && gunicorn app:app", "get.py": ""}))
+    assert found.reasons[1] == "'Procfile' runs 'python get.py' first: what it makes has to be there."
+
+
+def test_the_server_of_a_dash_app_is_taken_as_it_is_named(folder: Write) -> None:
+    text = "import dash\napp = dash.Dash(__name__)\nserver = app.server\n"
+    found = entry.find(folder({"board.py": text, "Procfile": "web: gunicorn board:server"}))
+    assert (found.object, found.interface) == ("server", Interface.WSGI)

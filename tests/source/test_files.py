@@ -122,10 +122,16 @@ def test_a_secret_that_the_code_opens_is_told_and_can_be_kept(folder: Write) -> 
     assert "server.key" in read(place, exclude=["!server.key"]).files
 
 
-def test_code_that_holds_a_private_key_goes_in_and_is_told(folder: Write) -> None:
-    found = read(folder(BASE | {"config.py": f'KEY = """{KEY}"""\n'}))
+@pytest.mark.parametrize("text", [f'KEY = """{KEY}"""\n', "stripe.api_key = 'sk_" + "test_" + "a1" * 12 + "'\n"])
+def test_code_that_holds_a_key_goes_in_and_is_told(folder: Write, text: str) -> None:
+    found = read(folder(BASE | {"config.py": text}))
     assert "config.py" in found.files
-    assert "'config.py' holds a private key" in found.warnings[0]
+    assert found.warnings == ("config.py, line 1 holds what looks like a key, and goes in: --env is the place for it.",)
+
+
+def test_the_dockerignore_of_the_folder_that_the_app_runs_in_is_heeded_too(folder: Write) -> None:
+    files = {"api/app.py": APP, "api/.dockerignore": "data\n", "api/data/x.csv": "", "data/x.csv": ""}
+    assert set(read(folder(files)).files) == {"api/app.py", "data/x.csv"}
 
 
 def test_dockerignore_is_heeded_but_for_what_the_app_needs(folder: Write) -> None:

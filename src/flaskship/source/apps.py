@@ -167,8 +167,9 @@ class Scope:
                 return app if app and not app.factory else None
             case ast.Await(value=inner):
                 return self.value(inner)
-            case ast.Attribute(value=inner, attr="server" | "app" | "wsgi_app" | "asgi_app"):
-                return self.value(inner) or self.elsewhere(node)
+            case ast.Attribute(value=inner, attr="server" | "app" | "wsgi_app" | "asgi_app" as attr):
+                app = self.value(inner)
+                return replace(app, framework="flask") if app and attr == "server" else app or self.elsewhere(node)
             case ast.Attribute():
                 return self.elsewhere(node)
             case ast.Call():

@@ -53,6 +53,7 @@ class Start:
     interface: Interface | None = None
     port: int = 0
     script: str = ""  # "Streamlit": it starts no app, but one of these
+    before: tuple[str, ...] = ()  # what the line runs before it: "python download_model.py"
 
 
 def read(words: list[str], env: dict[str, str], open_script: Callable[[str], str] = lambda path: "") -> Start | None:
@@ -60,7 +61,7 @@ def read(words: list[str], env: dict[str, str], open_script: Callable[[str], str
 
     `open_script` gives the text of a shell script that is named, "" where it is not there.
     """
-    found, env, cwd = None, dict(env), "."
+    found, env, cwd, before = None, dict(env), ".", list[str]()
     for command in split(words):
         command = without_env(command, env)
         if command[:1] == ["cd"] and len(command) > 1:
@@ -68,8 +69,17 @@ def read(words: list[str], env: dict[str, str], open_script: Callable[[str], str
         elif command[:1] == ["export"]:
             without_env(command[1:], env)
         elif start := one(command, env, open_script):
+            if found and found.file and not found.file.endswith("manage.py"):
+                before.append(f"python {found.file}")
             found = replace(start, cwd=posixpath.normpath(posixpath.join(cwd, start.cwd)))
-    return found
+        elif prepares(command):
+            before.append(" ".join(command))
+    return replace(found, before=(*before, *found.before)) if found else None
+
+
+def prepares(command: list[str]) -> bool:
+    """Whether it may make what the app needs: a Python program, but for pip's and Django's."""
+    return bool(PYTHON.match(posixpath.basename(command[0]))) and not {"pip", "-c", "manage.py", "venv"} & set(command)
 
 
 def line(text: str, env: dict[str, str], open_script: Callable[[str], str] = lambda path: "") -> Start | None:

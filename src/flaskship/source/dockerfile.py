@@ -18,6 +18,7 @@ ESCAPE = re.compile(r"^#\s*escape\s*=\s*(\S)", re.IGNORECASE)
 HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?")
 VARIABLE = re.compile(r"\\\$|\$(?:(\w+)|\{(\w+)(?:(:[-+]|[-+])([^}]*))?\})")
 APT = re.compile(r"\bapt(?:-get)?\s+((?:-\S+\s+)*)install\b([^&;|\n]*)")
+PREPARED = re.compile(r"\bpython[\d.]* (?:-m (?!pip\b|venv\b|ensurepip\b|compileall\b)\S+|\S+\.py)(?: [^&;|]*[^&;| ])?")
 OWN = {  # what an image of ours sets itself, or what names another machine's places
     *("PATH", "HOME", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "PORT", "HOST", "FLASK_APP"),
     *("FLASK_ENV", "FLASK_DEBUG", "FLASK_RUN_PORT", "FLASK_RUN_HOST", "DEBIAN_FRONTEND", "PYTHONUNBUFFERED"),
@@ -44,6 +45,7 @@ class Dockerfile:
     ports: tuple[int, ...] = ()
     copies: tuple[Copy, ...] = ()
     packages: tuple[str, ...] = ()  # that `apt-get install` names, sorted
+    prepared: tuple[str, ...] = ()  # Python programs that it runs: "python -m nltk.downloader punkt"
 
     @property
     def python(self) -> str:
@@ -88,12 +90,14 @@ class Stage:
     ports: list[int] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     packages: set[str] = field(default_factory=set)
+    prepared: list[str] = field(default_factory=list)
 
     def after(self) -> Stage:
         """What a stage that starts from this one begins with."""
         return Stage(
             base=self.base, env=dict(self.env), workdir=self.workdir, entrypoint=list(self.entrypoint),
             command=list(self.command), ports=list(self.ports), copies=list(self.copies), packages=set(self.packages),
+            prepared=list(self.prepared),
         )  # fmt: skip
 
     def filled(self, text: str) -> str:
@@ -121,6 +125,7 @@ class Stage:
                 self.copy(rest)
             case "RUN":
                 self.packages |= installed(self.filled(rest))
+                self.prepared += PREPARED.findall(" ".join(listed(rest) or rest.split()))
 
     def variables(self, rest: str) -> dict[str, str]:
         """Both of `ENV A=1 B="two words"` and the old `ENV A the rest of the line`."""
@@ -168,6 +173,7 @@ def read(folder: Path, path: str = "Dockerfile") -> Dockerfile | None:
     return Dockerfile(
         path=path, base=now.base, env=now.env, workdir=now.workdir, command=(*now.entrypoint, *now.command),
         ports=tuple(dict.fromkeys(now.ports)), copies=tuple(now.copies), packages=tuple(sorted(now.packages)),
+        prepared=tuple(now.prepared),
     )  # fmt: skip
 
 

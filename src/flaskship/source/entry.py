@@ -165,8 +165,9 @@ def resolved(apps: Apps, said: Said) -> Choice | None:
                 if said.text
                 else f"{file!r}: {said.where!r} says so."
             )
+            needed = [f"{said.where!r} runs {each!r} first: what it makes has to be there." for each in said.prepared]
             return Choice(
-                file=file, app=app, object=name, cwd=base, port=start.port, reasons=(reason,),
+                file=file, app=app, object=name, cwd=base, port=start.port, reasons=(reason, *needed),
                 exposed=next(iter(said.ports), 0), interface=None if app else start.interface,
             )  # fmt: skip
     return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from flaskship.errors import AppFailed
 from flaskship.source import Content, Entry, keras, named, secrets
 from flaskship.source.code import Code, Module
-from flaskship.source.ignored import Ignored, patterns
+from flaskship.source.ignored import Ignored, Pattern, patterns
 from flaskship.source.named import Named, Use
 from flaskship.source.tree import Tree, walk
 from flaskship.source.values import Values
@@ -66,6 +66,18 @@ class Needed:
         return next((self.where[each] for each in self.folders if path.startswith(each)), "")
 
 
+class Dockerignore:
+    """What `.dockerignore` says: that of the folder, and that of the one that the app runs in."""
+
+    def __init__(self, tree: Tree, root: str) -> None:
+        self.said = {at: Ignored(patterns(tree.read(f"{at}.dockerignore").splitlines())) for at in {"", f"{root}/"}}
+        self.said.pop("./", None)
+
+    def of(self, path: str) -> Pattern | None:
+        inside = ((ignored, path[len(at) :]) for at, ignored in self.said.items() if path.startswith(at))
+        return next((found for ignored, rest in inside if (found := ignored.of(rest))), None)
+
+
 def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content:
     """`exclude` are patterns as in `.dockerignore`; one with "!" keeps what would be left out, a secret too.
 
@@ -85,7 +97,7 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
     left_out = dict(tree.left_out)
     warnings = list(tree.warnings)
     left_out.update(fronts(tree, needed))
-    ignored = Ignored(patterns(tree.read(".dockerignore").splitlines()))
+    ignored = Dockerignore(tree, entry.root)
     files: dict[str, int] = {}
     for path, size in tree.files.items():
         if path in secret or above(path, left_out):
@@ -94,7 +106,7 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
             left_out[path] = why
         else:
             files[path] = size
-    warnings += [*pointers(tree, files), *used_secrets(secret, needed), *keys_in_code(tree, files)]
+    warnings += [*pointers(tree, files), *used_secrets(secret, needed), *secrets.in_code(tree, files)]
     into = named.written_into(code, modules, entry.root)
     warnings += [f"{at[1:-1]} writes into {path!r}, which is not there: it is made." for path, at in into.items()]
     return Content(
@@ -153,7 +165,7 @@ def above(path: str, left_out: dict[str, str]) -> bool:
     return False
 
 
-def reason(path: str, given: Ignored, ignored: Ignored, needed: Needed, warnings: list[str]) -> str:
+def reason(path: str, given: Ignored, ignored: Dockerignore, needed: Needed, warnings: list[str]) -> str:
     """Why a file stays out; "" where it goes in."""
     if pattern := given.of(path):
         return f"{pattern.text!r} is excluded"
@@ -225,9 +237,3 @@ def used_secrets(secret: dict[str, str], needed: Needed) -> Iterator[str]:
         if path in needed.files:
             said = f"{needed.where[path][1:-1]} opens {path!r}, which stays out as it looks like a secret"
             yield f"{said}: mount it when it runs, or exclude '!{path}' to have it in."
-
-
-def keys_in_code(tree: Tree, files: dict[str, int]) -> Iterator[str]:
-    for path in secrets.in_code(tree):
-        if path in files:
-            yield f"{path!r} holds a private key, and goes in being code: an environment variable is the place for it."

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable, Iterator
 
 from flaskship.source.tree import Tree
 
 NAMES = re.compile(
-    r"(?i)^(\.env(\..+|-.+|rc)?|.+\.env|.*\.(key|p12|pfx|jks|keystore|ppk|p8|kdbx|ovpn|asc)|id_(rsa|dsa|ecdsa|ed25519)"
+    r"(?i)^(\.env(\..+|-.+|rc)?|.+\.env|.*\.(key|p12|pfx|jks|keystore|ppk|p8|kdbx|ovpn)|id_(rsa|dsa|ecdsa|ed25519)"
     r"|\.netrc|_netrc|\.pypirc|\.npmrc|\.pgpass|\.my\.cnf|\.htpasswd|\.git-credentials|\.dockercfg|kubeconfig.*"
     r"|.*credentials?\.(json|ya?ml|ini|csv|toml)|client_secrets?.*\.json|secrets?\.(json|ya?ml|toml|ini|env)"
     r"|service[_-]?account.*\.json|.*-firebase-adminsdk-.*\.json|terraform\.tfstate.*|\.boto|\.s3cfg|\.vault-token)$"
 )
 EXAMPLES = re.compile(r"(?i)(example|sample|template|dist|default|defaults|tmpl)s?(\.env)?$")
-FOLDERS = {".aws", ".ssh", ".gnupg", ".kube", ".azure", ".gcloud", ".docker"}
+FOLDERS = {".aws", ".ssh", ".gnupg", ".kube", ".azure", ".gcloud"}
 PEM = re.compile(r"(?i)\.(pem|crt|cer|cert)$")
-READ = re.compile(r"(?i)(\.(json|txt|pem|crt|cer|conf|cfg|ini|ya?ml|toml|properties|pub|sh|py|xml)|^[^.]+)$")
+READ = re.compile(r"(?i)(\.(asc|json|txt|pem|crt|cer|conf|cfg|ini|ya?ml|toml|properties|pub|sh|py|xml)|^[^.]+)$")
 PRIVATE = re.compile(
-    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=\\]|^PuTTY-User-Key-File-", re.MULTILINE
+    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+[A-Za-z0-9+/=\\]|^PuTTY-User-Key-File-", re.MULTILINE
 )
 ACCOUNT = re.compile(
     r"\"type\"\s*:\s*\"(service_account|authorized_user)\"|\"(client_secret|aws_secret_access_key)\"\s*:\s*\"\w"
+)
+KEYS = re.compile(
+    r"\b(AKIA[0-9A-Z]{16}|[sr]k_(live|test)_\w{20,}|AIza[\w-]{35}|gh[ps]_\w{36}|xox[abp]-[\w-]{20,}|hf_\w{30,}"
+    r"|sk-[\w-]{32,}|SG\.[\w-]{20,}\.[\w-]{20,})\b"
 )
 LARGEST = 64 << 10  # bytes of a file that is looked into
 
@@ -48,7 +53,11 @@ def held(tree: Tree, path: str) -> str:
     return "an account's key in it" if path.endswith(".json") and ACCOUNT.search(text) else ""
 
 
-def in_code(tree: Tree) -> list[str]:
-    """Code that holds a private key: it goes in, since the app needs it, and is told of."""
-    code = (path for path, size in tree.files.items() if path.endswith(".py") and size <= LARGEST)
-    return [path for path in code if PRIVATE.search(tree.read(path, LARGEST))]
+def in_code(tree: Tree, paths: Iterable[str]) -> Iterator[str]:
+    """Code that holds a key: it goes in, since the app needs it, and is told of. A sentence each."""
+    for path in paths:
+        if path.endswith(".py") and tree.files[path] <= LARGEST:
+            text = tree.read(path, LARGEST)
+            if found := KEYS.search(text) or PRIVATE.search(text):
+                line = text.count("\n", 0, found.start()) + 1
+                yield f"{path}, line {line} holds what looks like a key, and goes in: --env is the place for it."

@@ -48,6 +48,7 @@ class Said:
     bases: tuple[str, ...]
     text: str = ""
     ports: tuple[int, ...] = ()
+    prepared: tuple[str, ...] = ()  # what it runs before, and what it makes may be needed
 
 
 def found(tree: Tree) -> Iterator[Said]:
@@ -87,7 +88,7 @@ def procfile(tree: Tree, path: str) -> Iterator[Said]:
     for name in ("web", "api", "app", "server", "backend"):
         start = commands.line(processes.get(name, ""), {}, scripts(tree, base, "."))
         if start:
-            yield Said(where=path, start=start, bases=(base, "."), text=processes[name])
+            yield Said(where=path, start=start, bases=(base, "."), text=processes[name], prepared=start.before)
 
 
 def docker(tree: Tree, path: str) -> Iterator[Said]:
@@ -105,7 +106,10 @@ def docker(tree: Tree, path: str) -> Iterator[Said]:
     if start:
         words = file.command[2:] if file.command[0] == "/bin/sh" else file.command
         bases = [posixpath.normpath(posixpath.join(each, at)) for each in contexts for at in sources(file, start)]
-        yield Said(where=path, start=start, bases=(*bases, *contexts), text=" ".join(words), ports=file.ports)
+        yield Said(
+            where=path, start=start, bases=(*bases, *contexts), text=" ".join(words), ports=file.ports,
+            prepared=(*file.prepared, *start.before),
+        )  # fmt: skip
 
 
 def sources(file: Dockerfile, start: Start) -> list[str]:
