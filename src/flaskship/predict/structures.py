@@ -63,6 +63,7 @@ class Structure(Argument):
     def __init__(self, field: Field, hint: Any) -> None:
         super().__init__(field)
         self._hint = hint
+        self._anything = hint is Any
         self._kind = msgspec.inspect.type_info(hint)
         if isinstance(bare(self._kind), msgspec.inspect.CustomType):  # whose own library converts, in the model
             self._hint, self._kind = Any, msgspec.inspect.AnyType()
@@ -99,6 +100,10 @@ class Structure(Argument):
     def of_value(self, value: Any) -> Any:
         """A cell of a typed table: JSON as text, or what it is already."""
         return self.of_text(value or "") if value is None or isinstance(value, str) else self.of_json(value)
+
+    def _null(self, otherwise: str) -> None:
+        if not self._anything:
+            super()._null(otherwise)
 
     @property
     def noun(self) -> str:
