@@ -109,4 +109,4 @@ def test_only_what_the_app_imports_counts(folder: Write) -> None:
 )
 def test_why_a_path_is_not_found_is_said(folder: Write, line: str, says: str) -> None:
     found = missing(folder({"app.py": HEAD + line, "models/Model.pkl": ""}))
-    assert found[0].endswith(f"(app.py, line 5): {says}")
+    assert found[0].endswith(f"(app.py, line 5; {says})")

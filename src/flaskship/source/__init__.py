@@ -15,10 +15,9 @@ class Interface(StrEnum):
 class Entry:
     """What starts an app. `root` and `file` are relative to the folder, with `/`; "." is the folder itself.
 
-    The file is run as `__main__` with `root` as working directory; `sys.path` begins with the file's own folder and
-    `root`. A file of a package (its folder has `__init__.py`) is run as `python -m` does: `root` comes first, the
-    file's folder last, and `__package__` is set. What starts a server is captured; then `object` is looked for in what
-    the file defined: "app", "site.app", "create_app()", "make('prod')"; ""
+    The file is run as `__main__`, with `root` as working directory and first on `sys.path`, the file's own folder last;
+    below `root` it is a module of a package, as `python -m` has it. What starts a server is captured; then `object` is
+    looked for in what the file defined: "app", "site.app", "create_app()", "make('prod')"; ""
     takes the app that was captured, or the only one there is.
     """
 

@@ -147,9 +147,10 @@ class Stage:
 
 
 def read(folder: Path, path: str = "Dockerfile") -> Dockerfile | None:
-    """None where the file is not there, or says nothing that is known."""
+    """None where the file is not there, under its name or in small letters, or says nothing that is known."""
+    place = next((each for each in (folder / path, folder / path.lower()) if each.is_file()), None)
     try:
-        text = (folder / path).read_text(encoding="utf-8-sig", errors="replace")
+        text = place.read_text(encoding="utf-8-sig", errors="replace") if place else ""
     except OSError:
         return None
     first, stages = Stage(), dict[str, Stage]()

@@ -250,7 +250,7 @@ def missing(code: Code, modules: Iterable[Module], root: str) -> list[str]:
             continue
         if lacks and each.said not in lines:
             remark = "" if each.use is Use.TEMPLATE else lookup.remark(each)
-            lines[each.said] = f"{each.said} {each.at}{f': {remark}' if remark else ''}"
+            lines[each.said] = f"{each.said} ({each.file}, line {each.line}{f'; {remark}' if remark else ''})"
     return list(lines.values())
 
 
