@@ -24,6 +24,7 @@ from flaskship.schema import Field, FieldType
 
 LISTS = (list, Sequence)
 COPIED = (list, dict, set, bytearray)
+HIDDEN = " Import it outside of `if TYPE_CHECKING:`."
 NO_DEFAULT = inspect.Parameter.empty
 
 
@@ -104,7 +105,7 @@ def parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     """What it can be called with; nothing where it is not written in Python and does not say."""
     try:
         return tuple(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, NameError):  # the last by a hint that Python 3.14 evaluates only now
         return ()
 
 
@@ -114,9 +115,16 @@ def hints_of(callee: Callee) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
     except Exception:  # noqa: BLE001  # hints are anybody's code; which one it is, is found below
-        for name, hint in getattr(function, "__annotations__", {}).items():
+        for name, hint in _written(callee, function).items():
             _evaluated(callee, function, name, hint)
         return {}
+
+
+def _written(callee: Callee, function: Any) -> dict[str, Any]:
+    try:
+        return dict(getattr(function, "__annotations__", {}))
+    except NameError as error:  # of any of them, on Python 3.14
+        raise TargetError(f"{callee}: a hint cannot be evaluated: {error}.{HIDDEN}") from error
 
 
 def _evaluated(callee: Callee, function: Any, name: str, hint: Any) -> None:
@@ -125,7 +133,7 @@ def _evaluated(callee: Callee, function: Any, name: str, hint: Any) -> None:
         typing.get_type_hints(alone, function.__globals__, {}, include_extras=True)
     except Exception as error:  # anybody's code, as above
         where = "the answer" if name == "return" else f"argument {name!r}"
-        hidden = " Import it outside of `if TYPE_CHECKING:`." if isinstance(error, NameError) else ""
+        hidden = HIDDEN if isinstance(error, NameError) else ""
         raise TargetError(f"{callee}: the hint {hint!r} of {where} cannot be evaluated: {error}.{hidden}") from error
 
 
