@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -98,6 +98,7 @@ BAKED = (
     "keep_alive",
     "max_batch",
     "max_queue",
+    "max_streams",
     "access_log",
     "log_level",
 )
@@ -154,19 +155,19 @@ class Plan:
             _check(bundle.manifest.requirements, python)
         package = f"{site(python)}/flaskship"
         files = dict(_shim(python, executable, {} if app else assets, app=app is not None))
-        env = _env(bundle, settings)
+        variables = env(bundle, settings)
         return cls(
             python=python,
             executable=executable,
             requirements=requirements(bundle, settings),
             app=app,
             parts=(Part(title=f"flaskship {__version__}", files=files, compiled=True), *_bundle(bundle)),
-            env=env,
+            env=variables,
             labels=_labels(bundle, settings) | pairs(settings.label, "--label"),
             entrypoint=(f"{PREFIX}/bin/python", *(["-I"] if app else []), "-m", "flaskship.serve", BUNDLE),
             health=Health(command=(f"{PREFIX}/bin/python", "-IS", f"{package}/health.py")),
             workdir=posixpath.normpath(f"{BUNDLE}/{CODE}/{app.entry.root}") if app else BUNDLE,
-            port=Settings.load(None, env, {}).port,
+            port=Settings.load(None, variables, {}).port,
         )
 
 
@@ -257,35 +258,37 @@ def _bundle(bundle: Packed) -> Iterator[Part]:
 
 def _code(names: Mapping[str, Path], *, own: bool) -> Iterator[Part]:
     within = {name: each for name, each in names.items() if name.startswith(f"{BUNDLE}/{CODE}/")}
-    heavy = {
-        name
-        for name, each in within.items()
-        if each.is_file() and (each.suffix in WEIGHTS or each.stat().st_size >= LIGHT)
-    }
+    heavy = {name for name, each in within.items() if each.is_file() and is_heavy(name, each.stat().st_size)}
     if heavy:
         yield Part(title="weights", files={name: names[name] for name in sorted(heavy)}, own=own)
     yield Part(title="code", files={name: each for name, each in within.items() if name not in heavy}, own=own)
     yield Part(title="manifest", files={name: each for name, each in names.items() if name not in within})
 
 
-def _env(bundle: Packed, settings: Settings) -> dict[str, str]:
-    env = {
+def is_heavy(name: str, size: int) -> bool:
+    """Whether a file beside code goes into the layer before it, so that other code need not send it again."""
+    return size >= LIGHT or PurePosixPath(name).suffix in WEIGHTS
+
+
+def env(bundle: Packed, settings: Settings) -> dict[str, str]:
+    """What is set in the container, beside what the base sets. Raises `UsageError` as `variables.baked`."""
+    found = {
         "FLASKSHIP_HOST": "0.0.0.0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
     }
     if not isinstance(bundle, Bundle) or bundle.manifest.code:
-        env["HOME"] = "/tmp"  # where libraries keep what they fetch: this user has no home
+        found["HOME"] = "/tmp"  # where libraries keep what they fetch: this user has no home
     if isinstance(bundle, AppBundle):
-        env |= bundle.manifest.env
-    env["PATH"] = f"{PREFIX}/bin:{PATH}"
+        found |= bundle.manifest.env
+    found["PATH"] = f"{PREFIX}/bin:{PATH}"
     for row in dataclasses.fields(settings):
         value = getattr(settings, row.name)
         if row.name in BAKED and value != row.default:
-            env[variable(row.name)] = written(value)
+            found[variable(row.name)] = written(value)
     if isinstance(bundle, Bundle) and bundle.manifest.trusted:
-        env[variable("trust")] = "true"
-    return env | baked(settings)
+        found[variable("trust")] = "true"
+    return found | baked(settings)
 
 
 def _labels(bundle: Packed, settings: Settings) -> dict[str, str]:

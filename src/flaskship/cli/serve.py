@@ -19,7 +19,7 @@ FOREIGN = "flaskship.foreign.load:load"  # makes an application of somebody's ap
 KIND = "app"
 RUNNING = (
     "host", "port", "workers", "threads", "server", "reload", "max_body", "timeout", "grace", "drain",
-    "max_batch", "max_queue", "api_key", "access_log", "log_level",
+    "max_batch", "max_queue", "max_streams", "api_key", "access_log", "log_level",
 )  # fmt: skip
 
 

@@ -43,7 +43,12 @@ class Drawing(NamedTuple):
     @property
     def line(self) -> float:
         """The width of a box's line, in pixels of the picture."""
-        return max(1.0, max(self.width, self.height) / 300)
+        return max(1.0, max(self.width, self.height) / 250)
+
+    @property
+    def font(self) -> float:
+        """The height of the letters, in pixels of the picture."""
+        return max(6.0, max(self.width, self.height) / 25)
 
 
 def of(found: object, signature: Signature, columns: Columns) -> Drawing | None:

@@ -36,6 +36,11 @@ function prepare(drop) {
       if (kind === "drop" && event.dataTransfer.files.length) take(drop, event.dataTransfer.files);
     });
   }
+  drop.querySelector(".sample").addEventListener("click", async (event) => {
+    event.preventDefault();
+    const { href, download } = event.currentTarget, blob = await (await fetch(href)).blob();
+    take(drop, [new File([blob], download, { type: blob.type })]);
+  });
   const camera = drop.querySelector(".camera");
   if (!camera) return;
   camera.hidden = !matchMedia("(pointer: coarse)").matches;
