@@ -38,10 +38,15 @@ class AppManifest:
     source: Source
     env: dict[str, str] = field(default_factory=dict)  # from its Dockerfile and its settings
     secrets: tuple[str, ...] = ()  # names of variables that are given when it runs, never kept
-    decisions: tuple[str, ...] = ()
+    solved: tuple[str, ...] = ()  # decisions that led from what is wanted to the requirements
     warnings: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()  # of code/, that hold no file
     files: dict[str, str] = field(default_factory=dict)  # path -> sha256
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """All of them, a sentence each: what starts it, what it needs, which versions."""
+        return (*self.entry.reasons, *self.wanted.decisions, *self.solved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,8 @@ class Shipyard:
                 f"The app needs Python {manifest.python}: on {python}, which the base {base.name!r} holds, its packages"
                 f" cannot be had. Take another base: --base python:{manifest.python}-slim. ({error.detail})"
             ) from error
-        return replace(bundle, manifest=replace(manifest, python=found.python, requirements=found.pins))
+        fitting = replace(manifest, python=found.python, requirements=found.pins, solved=found.decisions)
+        return replace(bundle, manifest=fitting)
 
     def _one(self, bundle: Packed, platform: Platform, lock: Path | None, upgrade: bool) -> Built:
         plan, base, locked = self.plan(bundle, platform, lock, upgrade=upgrade)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -60,14 +60,14 @@ def heading(endpoint: Endpoint) -> str:
     return f"{endpoint.name}: POST {endpoint.path}, answers {answers}{batch}"
 
 
-def contents(bundle: Packed) -> Content:
-    """Its files, as an image would have them."""
+def contents(bundle: Packed, exclude: Sequence[str] = ()) -> Content:
+    """Its files, as an image would have them; `exclude` are patterns of what stays out."""
     if not isinstance(bundle, Bundle):
-        return files.contents(bundle.folder, bundle.manifest.entry)
+        return files.contents(bundle.folder, bundle.manifest.entry, exclude)
     code = bundle.manifest.code
     assert code is not None
     root = "" if code.root == "." else f"{code.root}/"
-    return files.contents(bundle.folder, Entry(root=code.root, file=f"{root}{code.file}"))
+    return files.contents(bundle.folder, Entry(root=code.root, file=f"{root}{code.file}"), exclude)
 
 
 def _of_functions(bundle: Bundle) -> list[tuple[str, str]]:

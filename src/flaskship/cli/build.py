@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flaskship import ship
-from flaskship.cli import talk, transfer
+from flaskship.cli import listing, talk, transfer
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import UsageError
 from flaskship.image.layout import Archive, Layout
@@ -18,20 +18,22 @@ from flaskship.image.ref import Ref
 from flaskship.plan import BAKED
 from flaskship.settings import Settings
 
-IMAGE = ("base", "platform", "requirement", "system", "env", "label", "gpu", "insecure")
+IMAGE = ("base", "platform", "requirement", "system", "env", "secret", "label", "gpu", "insecure")
 
 
 @click.command("build")
 @click.argument("target")
-@click.option("-t", "--tag", "tag", required=True, metavar="REF", help="Its name: me/sales:1.0")
+@click.option("-t", "--tag", "tag", metavar="REF", help="Its name: me/sales:1.0")
 @click.option("-o", "--output", multiple=True, metavar="oci:DIR|tar:FILE", help="Write it there too; may be repeated.")
 @click.option("--load", "to_engine", is_flag=True, help="Give it to Docker or Podman.")
 @click.option("--push", is_flag=True, help="Send it to its registry.")
+@click.option("--dry-run", is_flag=True, help="Only list what would go in, what would stay out, and why.")
 @click.option("--upgrade", is_flag=True, help="Take newer packages and a newer base than the lock has.")
 @settings_options(*MAKING, *IMAGE, *BAKED)
 def command(
-    target: str, tag: str, output: tuple[str, ...], to_engine: bool, push: bool, upgrade: bool, **flags: Any
-) -> None:
+    target: str, tag: str | None, output: tuple[str, ...], to_engine: bool, push: bool, dry_run: bool, upgrade: bool,
+    **flags: Any,
+) -> None:  # fmt: skip
     """Make an image of TARGET, without Docker.
 
     It is kept in the user's cache, where `flaskship push` and `flaskship run` find it. The packages are locked beside
@@ -40,6 +42,12 @@ def command(
     start = time.perf_counter()
     places = [_place(each) for each in output]
     settings = load(flags)
+    if dry_run:
+        for line in listing.lines(target, settings):
+            click.echo(line)
+        return
+    if tag is None:
+        raise UsageError("An image needs a name: -t me/sales:1.0. To see what would go in, say --dry-run.")
     ref, shipped = transfer.built(target, settings, tag, upgrade=upgrade)
     for place in places:
         place.publish(shipped.image, ref)

@@ -22,9 +22,9 @@ from flaskship.image.ref import Ref
 from flaskship.image.spec import Image
 from flaskship.plan import BAKED
 from flaskship.serve import cpu
-from flaskship.settings import Settings, variable
+from flaskship.settings import Settings, environment, variable
 
-RUNNING = ("replicas", "memory", "cpus", "env", "api_key", "rate_limit", "tls_cert", "tls_key", "nginx")
+RUNNING = ("replicas", "memory", "cpus", "env", "secret", "api_key", "rate_limit", "tls_cert", "tls_key", "nginx")
 TOOLS = {"docker": "Docker's command line", "kubectl": "kubectl"}
 WORKERS = variable("workers")
 
@@ -55,7 +55,7 @@ def command(
     _check(goal, settings, host, tls_secret, predictor)
     place = Ref.parse(ref)
     image = ship.find(place, insecure=settings.insecure)
-    service = _service(str(place if tag_only else place.at(image.digest)), image, settings, flags)
+    service = _service(str(place if tag_only else place.at(image.digest)), image, settings, flags, valued=apply)
     service = replace(service, published=port or (443 if service.tls else 80))
     measured = 0 if service.memory else _measured(image, service, settings)
     if goal == "swarm":
@@ -89,10 +89,11 @@ def _check(goal: str, settings: Settings, host: str | None, tls_secret: str | No
         raise UsageError("--tls-secret needs the name that the certificate is for: --host NAME")
 
 
-def _service(name: str, image: Image, settings: Settings, flags: Mapping[str, Any]) -> Service:
+def _service(name: str, image: Image, settings: Settings, flags: Mapping[str, Any], *, valued: bool) -> Service:
     """With a number of processes that is the same wherever it runs, so that the memory that was measured holds."""
     config = image.settings().get("config") or {}
-    service = Service.of(name, config, settings, given=[key for key, value in flags.items() if value is not None])
+    given = [key for key, value in flags.items() if value is not None]
+    service = Service.of(name, config, settings, given=given, valued=valued)
     if WORKERS in service.env or any(each.startswith(f"{WORKERS}=") for each in config.get("Env") or []):
         return service
     return replace(service, env={**service.env, WORKERS: str(cpu.workers(service.cpus or 1))})
@@ -116,17 +117,22 @@ def _swarm(service: Service, text: str) -> str:
         name = cluster.secret(service)
         if name not in _run(["docker", "secret", "ls", "--format", "{{.Name}}"]).split():
             _run(["docker", "secret", "create", name, "-"], service.api_key)
-    return _run(["docker", "stack", "deploy", "--with-registry-auth", "--compose-file", "-", service.name], text)
+    return _run(
+        ["docker", "stack", "deploy", "--with-registry-auth", "--compose-file", "-", service.name],
+        text,
+        service.secrets,
+    )
 
 
 def _kubernetes(service: Service, text: str) -> str:
     return _run(["kubectl", "apply", "--filename", "-"], kubernetes.secret(service) + text)
 
 
-def _run(arguments: Sequence[str], given: str = "") -> str:
-    tool = arguments[0]
+def _run(arguments: Sequence[str], given: str = "", more: Mapping[str, str] | None = None) -> str:
+    """What the tool says; `more` is added to its environment."""
+    tool, env = arguments[0], {**environment(), **(more or {})}
     try:
-        done = subprocess.run(arguments, input=given, capture_output=True, text=True, check=False)
+        done = subprocess.run(arguments, input=given, capture_output=True, text=True, check=False, env=env)
     except FileNotFoundError as error:
         raise EngineError(
             f"--apply needs {TOOLS[tool]}, and there is no {tool!r} here. Install it, or write the file with -o FILE."

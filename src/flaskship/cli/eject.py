@@ -41,7 +41,7 @@ def command(target: str, folder: Path, force: bool, port: int | None, **flags: A
         yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)
         plan, base, lock = yard.plan(bundle, ship.platforms(settings)[0], cache.lock(path))
     config = {"Env": [f"{name}={value}" for name, value in plan.env.items()], "Labels": plan.labels}
-    service = Service.of(slug(bundle.manifest.name), config, settings)
+    service = Service.of(slug(bundle.manifest.name), config, settings, valued=False)
     published = port or (SECURE if service.tls else PLAIN)
     service = replace(service, published=published, env={})  # which the Dockerfile has
     finder = proxy.Finder(store=ship.store(), say=talk.note, insecure=settings.insecure)

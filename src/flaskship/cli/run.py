@@ -25,7 +25,7 @@ from flaskship.errors import EngineError, UsageError
 from flaskship.plan import BAKED
 from flaskship.settings import Duration, Settings, parse, variable
 
-CONTAINER = ("env", "api_key", "replicas", "memory", "cpus", "gpu")
+CONTAINER = ("env", "secret", "api_key", "replicas", "memory", "cpus", "gpu")
 PORT = re.compile(r"(?:(\d+(?:\.\d+){3}|\[[0-9A-Fa-f:]+\]):)?(\d{1,5})(?::(\d{1,5}))?")
 HIGHEST = 65535
 
@@ -86,12 +86,17 @@ def command(
         image, held = supply.image(client, target, load({**flags, "env": None}))  # no secret goes into an image
         given = {name for name, value in flags.items() if value is not None}
         service = Service.of(image, held.config, settings, given=given)
+        if service.page_port and port is None and settings.port == Settings().port:
+            talk.note(f"Its pages call localhost:{service.page_port}: that is where it is published")
+            wished = Port(published=service.page_port)
+            ports = _free_ports(client, wished, settings.replicas or 1)
         names = starting.names(client, flags["name"] or service.name, len(ports), given="name" in given)
         inside, inner = _inside(held, service, wished)
         wanted = [
             Start(
                 name=name, image=image, port=inside, published=each, address=wished.address, env=inner,
                 memory=service.memory, cpus=service.cpus, volumes=mounts, gpu=settings.gpu, lasting=detach,
+                writable=service.writable, scratch=service.scratch,
             )
             for name, each in zip(names, ports, strict=True)
         ]  # fmt: skip
@@ -117,7 +122,7 @@ def _free_ports(client: docker.DockerClient, wished: Port, count: int) -> list[i
 
 def _inside(held: Held, service: Service, wished: Port) -> tuple[int, Mapping[str, str]]:
     """The port that the container listens on, and its environment beyond the image's own."""
-    env = dict(service.env)
+    env = {**service.env, **service.secrets}
     if service.api_key:
         env[variable("api_key")] = service.api_key
     if wished.container:

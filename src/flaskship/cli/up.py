@@ -34,7 +34,7 @@ PORTS = "[default: 80, or 443 with --tls-cert]"
     help="Write compose.yaml and nginx.conf there.  [default: stacks/NAME in the user's cache]",
 )  # fmt: skip
 @click.option("--wait", default="2m", metavar="DURATION", help="Longest wait until it is ready.  [default: 2m]")
-@settings_options(*MAKING, *PACKING, "env", *RUNNING, *BAKED)
+@settings_options(*MAKING, *PACKING, "env", "secret", *RUNNING, *BAKED)
 def command(target: str, port: int | None, output: Path | None, wait: str, **flags: Any) -> None:
     """Run a model behind nginx, in several containers, through Compose, and print the URL that answers.
 
@@ -55,6 +55,8 @@ def command(target: str, port: int | None, output: Path | None, wait: str, **fla
         service = replace(
             service, published=usual if port is None else port, nginx=finder.image(client, settings.nginx)
         )
+        if service.page_port not in (0, service.published):
+            talk.warn(f"Its pages call localhost:{service.page_port}. Publish that: -p {service.page_port}")
         folder = output.resolve() if output else stack.default_folder(service.name)
         made = stack.Stack(service=service, identity=held.id, folder=folder, client=client, say=talk.note)
         url = made.up(patience)

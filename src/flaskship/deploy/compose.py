@@ -46,7 +46,7 @@ $volumes      - /tmp
 """)
 
 API_PART = Template("""\
-$image$more    read_only: true
+$image$more    read_only: $read_only
     cap_drop: [ALL]
     security_opt: ["no-new-privileges:true"]
     stop_grace_period: $stopping
@@ -91,14 +91,16 @@ def files(service: Service, *, identity: str = "", builder: str = "") -> Files:
     }
     if service.tls:
         found |= {"tls/certificate.pem": service.tls.certificate, "tls/key.pem": service.tls.key}
-    if service.api_key:
-        found["api.env"] = f"{variable('api_key')}='{service.api_key}'\n".encode()
+    held = {variable("api_key"): service.api_key, **service.secrets}
+    if any(held.values()):
+        found["api.env"] = "".join(f"{name}='{each}'\n" for name, each in held.items() if each).encode()
     return found
 
 
 def revision(service: Service, identity: str) -> str:
     """The same for replicas that need not be replaced by each other."""
-    return hashlib.sha256("\n".join((_api(service, ""), service.api_key, identity)).encode()).hexdigest()[:12]
+    parts = (_api(service, ""), service.api_key, *map(str, service.secrets.items()), identity)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def ports(service: Service) -> Mapping[int, int]:
@@ -114,15 +116,20 @@ def _api(service: Service, builder: str) -> str:
     if builder:
         image = f'    build: {{context: api, args: {{BUILDER: "${{BUILDER:-{builder}}}"}}}}\n{image}'
     more = ""
-    if service.env:
-        more += "    environment:\n" + "".join(f"      {name}: {_text(each)}\n" for name, each in service.env.items())
-    if service.api_key:
+    env = {name: _text(each) for name, each in service.env.items()}
+    env |= {name: f'"${{{name}:?is a secret: set it}}"' for name, each in service.secrets.items() if not each}
+    if env:
+        more += "    environment:\n" + "".join(f"      {name}: {each}\n" for name, each in env.items())
+    if service.api_key or any(service.secrets.values()):
         more += "    env_file: [api.env]\n"
     if service.memory:
         more += f"    mem_limit: {service.memory}\n"
     if service.cpus:
         more += f"    cpus: {service.cpus:g}\n"
-    return API_PART.substitute(image=image, more=more, stopping=_stopping(service))
+    if service.scratch:
+        more += "    tmpfs: [/tmp]\n"
+    read_only = str(not service.writable).lower()
+    return API_PART.substitute(image=image, more=more, stopping=_stopping(service), read_only=read_only)
 
 
 def _stopping(service: Service) -> str:

@@ -41,7 +41,7 @@ def render(service: Service, *, measured: int = 0) -> str:
         title=cluster.title(service),
         name=service.name,
         labels=kubernetes.labels(service),
-        secret=kubernetes.SECRET.substitute(secret=cluster.secret(service)) if service.api_key else "",
+        secret=kubernetes.told(service),
         replicas=service.replicas,
         most=kubernetes.GROWTH * service.replicas,
         busy=kubernetes.BUSY,

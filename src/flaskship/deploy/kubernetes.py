@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 from textwrap import indent
@@ -12,6 +13,7 @@ from flaskship.deploy import cluster, nginx
 from flaskship.deploy.cluster import Memory
 from flaskship.deploy.service import Service
 from flaskship.plan import PREFIX, USER
+from flaskship.target import Kind
 
 START = 300  # seconds that a model may take to load
 GROWTH = 4  # times as many replicas at most
@@ -67,8 +69,9 @@ $resources
       exec: {command: [$python, -c, "import time; time.sleep($notice)"]}
   securityContext:
     allowPrivilegeEscalation: false
-    readOnlyRootFilesystem: true
+    readOnlyRootFilesystem: $read_only
     capabilities: {drop: [ALL]}
+${mounts}\
 """)
 
 SPREAD = Template("""\
@@ -155,11 +158,13 @@ metadata:
 spec:
   podSelector:
     matchLabels: $selector
-  policyTypes: [Ingress, Egress]
+  policyTypes: $policies
   ingress:
     - ports: [{port: http, protocol: TCP}]
-  egress: []  # a model calls nobody; name here whom yours does
+${egress}\
 """)
+
+NOBODY = "  egress: []  # a model calls nobody; name here whom yours does\n"
 
 INGRESS = Template("""\
 ---
@@ -218,8 +223,7 @@ metadata:
   name: $secret
   labels: $labels
 stringData:
-  api-key: $key
----
+$data---
 """)
 
 
@@ -239,18 +243,33 @@ def render(service: Service, *, measured: int = 0, door: Door | None = None) -> 
         replicas=service.replicas,
         most=GROWTH * service.replicas,
         busy=BUSY,
-        secret=SECRET.substitute(secret=cluster.secret(service)) if service.api_key else "",
+        secret=told(service),
+        policies="[Ingress, Egress]" if service.kind is Kind.MODEL else "[Ingress]",
+        egress=NOBODY if service.kind is Kind.MODEL else "",
     )
     return text + (ingress(service, door) if door else "")
 
 
+def told(service: Service) -> str:
+    """How the Secrets are made that the manifests name."""
+    text = SECRET.substitute(secret=cluster.secret(service)) if service.api_key else ""
+    if service.secrets:
+        literals = " ".join(f"--from-literal={name}=VALUE" for name in service.secrets)
+        text += f"# Its secrets: kubectl create secret generic {secrets(service)} {literals}\n"
+    return text
+
+
 def secret(service: Service) -> str:
-    """The Secret with the API key, to go before what `render` gives; empty where there is no key."""
-    if not service.api_key:
-        return ""
-    return SECRET_OBJECT.substitute(
-        secret=cluster.secret(service), labels=labels(service), key=json.dumps(service.api_key)
-    )
+    """The Secrets with the API key and an app's own variables, to go before what `render` gives; empty without."""
+    found = ""
+    if service.api_key:
+        found += _secret(service, cluster.secret(service), {"api-key": service.api_key})
+    return found + (_secret(service, secrets(service), service.secrets) if service.secrets else "")
+
+
+def _secret(service: Service, name: str, values: Mapping[str, str]) -> str:
+    data = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in values.items())
+    return SECRET_OBJECT.substitute(secret=name, labels=labels(service), data=data)
 
 
 def pod(service: Service, measured: int, *, name: str, port_name: str, env: str = "") -> str:
@@ -273,8 +292,11 @@ def pod(service: Service, measured: int, *, name: str, port_name: str, env: str 
         resources=indent(resources(service, measured).rstrip(), "  "),
         python=f"{PREFIX}/bin/python",
         notice=f"{cluster.NOTICE:g}",
+        read_only=str(not service.writable).lower(),
+        mounts="  volumeMounts: [{name: scratch, mountPath: /tmp}]\n" if service.scratch else "",
     )
-    return head + indent(container, "  ")
+    volumes = "volumes: [{name: scratch, emptyDir: {}}]\n" if service.scratch else ""
+    return head + indent(container, "  ") + volumes
 
 
 def environment(service: Service) -> str:
@@ -285,7 +307,15 @@ def environment(service: Service) -> str:
     if service.api_key:
         place = f"secretKeyRef:\n      name: {cluster.secret(service)}\n      key: api-key\n"
         lines.append(f"- name: {cluster.API_KEY}\n  valueFrom:\n    {place}")
+    for name in service.secrets:
+        place = f"secretKeyRef:\n      name: {secrets(service)}\n      key: {name}\n"
+        lines.append(f"- name: {name}\n  valueFrom:\n    {place}")
     return "".join(lines)
+
+
+def secrets(service: Service) -> str:
+    """The name of the Secret with an app's own variables."""
+    return f"{service.name[:55].rstrip('-')}-secrets"
 
 
 def resources(service: Service, measured: int) -> str:

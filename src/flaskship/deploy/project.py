@@ -12,6 +12,7 @@ from flaskship.image import dockerfile
 from flaskship.image.base import Base
 from flaskship.image.lock import Lock
 from flaskship.plan import BUNDLE, PREFIX, Plan, site
+from flaskship.target import Kind
 
 Files = Mapping[str, bytes | Path]
 
@@ -24,10 +25,10 @@ from pathlib import Path
 
 from flaskship.bundle import Bundle
 from flaskship.settings import Settings, environment
-from flaskship.web import create_app, subject
+from flaskship.web import create_app, subjects
 
 settings = Settings.load(None, environment(), {})
-app = create_app([subject(Bundle.read(Path(__file__).parent / "bundle"), settings)], settings)
+app = create_app(subjects(Bundle.read(Path(__file__).parent / "bundle"), settings), settings)
 
 if __name__ == "__main__":
     app.run(port=settings.port)
@@ -43,6 +44,13 @@ $$compose up --build --detach "$$@"
 echo "$url"
 """)
 
+BUNDLES = {
+    Kind.MODEL: "the model, its signature, and rows with the answers that it must give",
+    Kind.FUNCTION: "the functions' folder, and what their types say",
+    Kind.APP: "the app's folder, and what starts it",
+}
+OF_APP = "| `api/app.py` | the same API as a Flask app, to run and to change without a container |\n"
+
 README = Template("""\
 # $name
 
@@ -51,11 +59,10 @@ Made by `flaskship eject`. It is yours: change what you like.
 | file | is |
 |---|---|
 | `api/Dockerfile` | the image that `flaskship build` makes, as a Dockerfile |
-| `api/bundle/` | the model, its signature, and rows with the answers that it must give |
+| `api/bundle/` | $bundle |
 | `api/requirements.txt` | the packages, pinned with their hashes |
 | `api/flaskship/` | the server |
-| `api/app.py` | the same API as a Flask app, to run and to change without a container |
-| `nginx/` | what stands in front of it: limits, retries, headers |
+$app| `nginx/` | what stands in front of it: limits, retries, headers |
 | `compose.yaml`, `run_docker.sh` | both together: `sh run_docker.sh`, then $url |
 | `kubernetes.yaml` | the same for a cluster, once the image is in its registry |
 
@@ -69,9 +76,11 @@ def files(service: Service, plan: Plan, base: Base, lock: Lock, *, proxy: str | 
     scheme, usual = ("https", compose.SECURE) if service.tls else ("http", 80)
     url = f"{scheme}://localhost" + ("" if service.published == usual else f":{service.published}")
     texts = {
-        "README.md": README.substitute(name=service.name, url=url),
+        "README.md": README.substitute(
+            name=service.name, url=url, bundle=BUNDLES[service.kind], app="" if plan.app else OF_APP
+        ),
         "api/Dockerfile": dockerfile.render(plan, base),
-        "api/app.py": APP,
+        **({} if plan.app else {"api/app.py": APP}),
         "api/requirements.txt": lock.text,
         "kubernetes.yaml": kubernetes.render(service),
         "nginx/Dockerfile": dockerfile.nginx(proxy if isinstance(proxy, str) else ""),

@@ -11,7 +11,7 @@ from typing import Any
 
 from flaskship import variables
 from flaskship.errors import UsageError
-from flaskship.plan import BAKED, SECRETS, TARGET, written
+from flaskship.plan import BAKED, PAGE_PORT, SECRETS, TARGET, written
 from flaskship.settings import Duration, Settings, Size, variable
 from flaskship.target import Kind
 
@@ -50,6 +50,17 @@ class Service:
     api_key: str = ""  # written as a secret where the engine has such, never into an image
     secrets: Mapping[str, str] = field(default_factory=dict)  # further variables, likewise
     kind: Kind = Kind.MODEL
+    page_port: int = 0  # that an app's own pages call at localhost; 0 where none is
+
+    @property
+    def writable(self) -> bool:
+        """Whether it may write to its image's own files: an app keeps logs, uploads and databases beside its code."""
+        return self.kind is Kind.APP
+
+    @property
+    def scratch(self) -> bool:
+        """Whether it wants a place for files that nobody keeps: uploads that a function reads as files."""
+        return self.kind is Kind.FUNCTION
 
     @classmethod
     def of(
@@ -60,18 +71,21 @@ class Service:
         *,
         given: Collection[str] = (),
         published: int = 80,
+        valued: bool = True,
     ) -> Service:
         """The service of the image called `image`, whose config is `{"Env": […], "Labels": {…}}`.
 
         What was baked into the image holds, unless `settings` differ from the default or `given` names them: those go
-        into the container's environment. Raises `UsageError` for an image that is none of Flaskship's, for half of a
-        certificate, and for an --env or a secret without a value.
+        into the container's environment. Its secrets have values only where they are to be `valued`. Raises
+        `UsageError` for an image that is none of Flaskship's, for half of a certificate, and for an --env or a secret
+        without a value.
         """
         labels = config.get("Labels") or {}
         if "io.flaskship.version" not in labels:
             raise UsageError(f"{image!r} was not made by Flaskship: it lacks the labels. Build it: flaskship build")
         secret = {*settings.secret, *(labels.get(SECRETS) or "").split()}
-        more = variables.given(settings, sorted(secret))
+        without = settings if valued else dataclasses.replace(settings, secret=())
+        more = variables.given(without, sorted(secret) if valued else ())
         baked = Settings.load(None, {**dict(each.partition("=")[::2] for each in config.get("Env") or []), **more}, {})
         asked = {
             row.name
@@ -92,8 +106,9 @@ class Service:
             env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked}
             | {name: value for name, value in more.items() if name not in secret},
             api_key=settings.api_key,
-            secrets={name: more[name] for name in sorted(secret)},
+            secrets={name: more.get(name, "") for name in sorted(secret)},
             kind=Kind(labels.get(TARGET, Kind.MODEL)),
+            page_port=int(labels.get(PAGE_PORT) or 0),
             **{name: getattr(settings, name) for name in ("memory", "cpus")},
             **{name: getattr(held, name) for name in HELD},
         )

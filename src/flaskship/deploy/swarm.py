@@ -26,7 +26,8 @@ services:
     environment:
 $env
 ${key}\
-    read_only: true
+    read_only: $read_only
+${scratch}\
     cap_drop: [ALL]
     healthcheck:  # the test is the image's own: /readyz
       interval: 2s
@@ -99,6 +100,12 @@ KEY = Template("""\
     secrets: [api-key]
 """)
 
+SCRATCH = """\
+    volumes:
+      - type: tmpfs
+        target: /tmp
+"""
+
 TLS = Template("""\
     secrets:
       - source: certificate
@@ -138,6 +145,8 @@ def render(service: Service, *, measured: int = 0, fingerprint: str = "") -> str
         name=service.name,
         image=service.image,
         env=indent(environment(service), " " * 6),
+        read_only=str(not service.writable).lower(),
+        scratch=SCRATCH if service.scratch else "",
         key=KEY.substitute(variable=API_KEY) if service.api_key else "",
         drain=f"{drain(service):g}",
         grace=f"{service.grace:g}",
@@ -160,7 +169,9 @@ def drain(service: Service) -> Duration:
 
 def environment(service: Service) -> str:
     env = {**cluster.environment(service), variable("drain"): written(drain(service))}
-    return "\n".join(f"{name}: {_text(env[name])}" for name in sorted(env))
+    lines = [f"{name}: {_text(env[name])}" for name in sorted(env)]
+    lines += [f'{name}: "${{{name}:?is a secret: set it}}"' for name in service.secrets]  # never in the file itself
+    return "\n".join(lines)
 
 
 def resources(service: Service, measured: int) -> str:

@@ -43,6 +43,8 @@ class Start:
     cpus: float = 0.0
     volumes: tuple[str, ...] = ()  # "/here:/there:ro"
     gpu: bool = False
+    writable: bool = False  # to the image's own files
+    scratch: bool = False  # with a /tmp to write to, in memory
     lasting: bool = True  # started again when it fails, and when the engine starts
 
 
@@ -115,6 +117,8 @@ def _created(client: docker.DockerClient, wanted: Start) -> Theirs:
         more["nano_cpus"] = int(wanted.cpus * 1e9)
     if wanted.lasting and _is_podman(client):
         more["restart_policy"] = LASTING
+    if wanted.scratch:
+        more["tmpfs"] = {"/tmp": "exec,mode=1777"}
     if wanted.gpu:
         more["device_requests"] = [DeviceRequest(count=-1, capabilities=[["gpu"]])]
     try:
@@ -124,7 +128,7 @@ def _created(client: docker.DockerClient, wanted: Start) -> Theirs:
             environment=dict(wanted.env),
             ports={f"{wanted.port}/tcp": (wanted.address, wanted.published)},
             volumes=list(wanted.volumes),
-            read_only=True,
+            read_only=not wanted.writable,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             labels={RUN: "true"},

@@ -8,18 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from flaskship.bundle import CODE
+from flaskship.cache import MANIFEST
 from flaskship.image.base import Base
 from flaskship.plan import BUNDLE, PREFIX, USER, Plan, site
 
 BASE_TAR = "base.tar.gz"
 PROXY_TAR = "base.tar"
 PROXY_COMMAND = ("nginx", "-e", "stderr", "-g", "daemon off;")
+FOLDER = f"{BUNDLE}/{CODE}"  # an app's
 NOTHING = "-name INSTALLER -o -name REQUESTED -o -name direct_url.json"
 
 
 def render(plan: Plan, base: Base) -> str:
     """The text of `api/Dockerfile`. Beside it lie requirements.txt, environment/, flaskship/ and bundle/."""
-    stages = (_base(base), _wheels(plan), _code(plan), _final(plan))
+    stages = (_base(base), _wheels(plan), _code(plan), *([_app()] if plan.app else []), _final(plan))
     return "\n".join(("# Made by flaskship eject. Build it: docker build -t NAME api", *stages))
 
 
@@ -75,6 +78,23 @@ RUN mkdir -p {PREFIX}/bin && ln -s {plan.executable} {PREFIX}/bin/python && ln -
 """
 
 
+def _app() -> str:
+    """An app's own files, which whoever runs it may write to."""
+    return f"""\
+FROM ${{BUILDER}} AS app
+COPY bundle/code {FOLDER}
+RUN find {FOLDER} \\( -type d -o -perm -100 \\) -exec chmod 775 {{}} + \\
+ && find {FOLDER} -type f ! -perm -100 -exec chmod 664 {{}} +
+"""
+
+
+def _bundle(plan: Plan) -> str:
+    if not plan.app:
+        return f"COPY bundle {BUNDLE}"
+    own = f"COPY --from=app --chown={USER}:0 {FOLDER} {FOLDER}"
+    return f"{own}\nCOPY bundle/{MANIFEST} {BUNDLE}/{MANIFEST}"
+
+
 def _final(plan: Plan) -> str:
     health = plan.health
     times = f"--interval={health.interval:g}s --timeout={health.timeout:g}s --start-period={health.start_period:g}s"
@@ -82,7 +102,7 @@ def _final(plan: Plan) -> str:
 FROM base
 COPY --from=wheels {PREFIX} {PREFIX}
 COPY --from=code {PREFIX} {PREFIX}
-COPY bundle {BUNDLE}
+{_bundle(plan)}
 {_pairs("ENV", plan.env)}
 {_pairs("LABEL", plan.labels)}
 EXPOSE {plan.port}

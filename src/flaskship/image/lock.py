@@ -104,7 +104,7 @@ def write(path: Path, lock: Lock, requirements: Sequence[str], python: str, app:
     header: dict[str, object] = {"base": lock.base, "python": python, "requirements": sorted(requirements)}
     header["tags"] = lock.tags
     if app:
-        header |= {"wanted": app.wanted.wanted, "pins": app.requirements}
+        header |= {"wanted": app.wanted.wanted, "pins": app.requirements, "solved": app.solved}
     decisions = "".join(f"{DECIDED}{' '.join(each.split())}\n" for each in (app.decisions if app else ()))
     with beside(path) as (file, move):
         file.write(f"{NOTE}{decisions}{MARK}{json.dumps(header, separators=(',', ':'))}\n{lock.text}".encode())
@@ -115,12 +115,10 @@ def solved(path: Path, wanted: Requirements) -> Solved | None:
     """What was found for an app's `wanted` requirements, as the lock at `path` keeps it."""
     if not path.is_file():
         return None
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header = _header(lines, path)
+    header = _header(path.read_text(encoding="utf-8").splitlines(), path)
     if header.get("wanted") != list(wanted.wanted):
         return None
-    decisions = tuple(line.removeprefix(DECIDED) for line in lines if line.startswith(DECIDED))
-    return Solved(python=header["python"], pins=tuple(header["pins"]), decisions=decisions)
+    return Solved(python=header["python"], pins=tuple(header["pins"]), decisions=tuple(header["solved"]))
 
 
 def _header(lines: Sequence[str], path: Path) -> dict[str, Any]:

@@ -61,8 +61,6 @@ def make(
     found = look(target, settings, say)
     kept = None if upgrade else locks.solved(cache.lock(target), found.wanted)
     solved = kept or environments.fits(found.wanted) or environments.solve(found.wanted)
-    known = (*found.entry.reasons, *found.wanted.decisions)
-    solved = replace(solved, decisions=tuple(each for each in solved.decisions if each not in known))
     for each in solved.decisions:
         say(each)
     start = found.folder / found.entry.file
@@ -77,7 +75,7 @@ def make(
         source=Source(file=found.entry.file, sha256=cache.sha256(start), size=sum(found.content.files.values())),
         env={**environment(found), **variables.baked(settings)},
         secrets=tuple(sorted(settings.secret)),
-        decisions=(*known, *solved.decisions),
+        solved=solved.decisions,
         warnings=warnings(found),
     )
     return app_bundle.write(into, manifest, found.folder, None if linked else found.content)
