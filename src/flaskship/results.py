@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from flaskship.errors import MissingExtra
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -249,8 +251,10 @@ def _run_lengths(mask: npt.NDArray[np.bool_]) -> dict[str, list[int]]:
 
 
 def _pillow() -> Any:
-    from PIL import Image  # heavy, and not everywhere: only who draws pays for it
-
+    try:
+        from PIL import Image  # heavy, and not everywhere: only who draws pays for it
+    except ModuleNotFoundError as error:
+        raise MissingExtra("Masks as PNG need Pillow: pip install 'flaskship[image]'") from error
     return Image
 
 
