@@ -301,10 +301,10 @@ def _returned(signature: Signature, answer: Answer) -> dict[str, Output]:
             found[told.name] = Output(told.name, "BYTES", np.array([*texts, None], dtype=object)[:-1])
             continue
         try:
-            made = np.array([math.nan if each is None else each for each in rows])
-        except ValueError as error:
-            raise PredictionFailed("The function answered arrays of several shapes for several rows.") from error
-        found[told.name] = Output(told.name, KINDS.get(made.dtype.kind, "BYTES"), made)
+            made = np.array(rows, dtype=DTYPES[told.datatype])  # None is NaN
+        except (ValueError, TypeError, OverflowError) as error:
+            raise PredictionFailed(f"What the function answered is no tensor of {told.datatype}.") from error
+        found[told.name] = Output(told.name, told.datatype, made)
     return found
 
 
@@ -312,6 +312,7 @@ def returned(signature: Signature) -> list[Output]:
     """The outputs of a function, without values."""
     output = signature.outputs[0]
     kind = DATATYPES.get(output.type, "BYTES")
+    kind = "FP64" if output.nullable and kind in ("INT64", "BOOL") else kind
     found = [Output(output.name, kind, np.empty((0, 0) if output.type is FieldType.ARRAY else 0))]
     if signature.answers is AnswerType.LABELS:
         found.append(Output("probabilities", "BYTES", np.empty(0)))
