@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -221,10 +222,14 @@ def _validator(model: Any) -> Convert:
             return model.model_validate(value)
         except ValueError as error:  # pydantic's own is one, and lists what is wrong
             found: list[dict[str, Any]] = getattr(error, "errors", list)()
-            problems = [Problem("$" + "".join(f".{part}" for part in each["loc"]), each["msg"]) for each in found]
+            problems = [Problem("$" + "".join(map(_step, each["loc"])), each["msg"]) for each in found]
             raise BadInput(problems[0].message if problems else str(error), problems) from error
 
     return validated
+
+
+def _step(part: str | int) -> str:
+    return f"[{part}]" if isinstance(part, int) else f".{part}"
 
 
 def _dumped(value: Any) -> Any:
@@ -258,4 +263,6 @@ def _schema(hint: Any, answer: bool) -> dict[str, Any]:
 
 def named(hint: Any) -> str:
     """A hint as one would write it: `Network`, `list[Network]`."""
-    return hint.__qualname__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+    if isinstance(hint, type) and not typing.get_args(hint):
+        return hint.__qualname__
+    return re.sub(r"\b(?:typing|collections\.abc)\.", "", str(hint))
