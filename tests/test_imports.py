@@ -37,6 +37,7 @@ LEVELS = [
     {"sample", "image"},
     {"make", "web", "engine", "deploy"},
     {"app", "serve", "ship", "stack", "proxy", "footprint"},
+    {"foreign"},
     {"cli"},
     {"__main__"},
 ]
@@ -52,7 +53,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("web/",),
     "click": ("cli/",),
     "rich": ("cli/",),
-    "granian": ("serve/granian.py",),
+    "granian": ("serve/granian.py", "serve/asgi.py"),
     "gunicorn": ("serve/gunicorn.py",),
     "onnxruntime": ("artifact/onnx/",),
     "onnx": ("compiler/",),

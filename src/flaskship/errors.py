@@ -9,7 +9,8 @@
     │   ├── UnsafePickle                          names globals that no model file needs
     │   ├── MissingExtra                          a library is not installed; says the command
     │   ├── VersionMismatch                       made by another library version, does not load or predict
-    │   └── BundleError                           a bundle that is damaged or was changed
+    │   ├── BundleError                           a bundle that is damaged or was changed
+    │   └── AppFailed                             somebody's app that does not start, or cannot be served
     ├── CheckFailed                exit 4   503   golden rows are answered differently
     ├── BadInput                   exit 5   422   wrong value: missing, unknown, repeated, type, choice, not finite
     │   ├── NotJSON                         400   the body cannot be parsed
@@ -88,6 +89,10 @@ class VersionMismatch(TargetError):
 
 class BundleError(TargetError):
     title = "Bundle cannot be used"
+
+
+class AppFailed(TargetError):
+    title = "App cannot be served"
 
 
 class CheckFailed(FlaskshipError):

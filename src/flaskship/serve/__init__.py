@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flaskship.serve import cpu
-from flaskship.serve.job import LOAD, Job, configure_logging
+from flaskship.serve.job import Job, configure_logging
 from flaskship.serve.listen import listen
 from flaskship.serve.supervisor import Supervisor
 from flaskship.serve.watch import Watch
@@ -31,13 +31,14 @@ def serve(
     *,
     watched: Sequence[Path] = (),
     rebuild: Callable[[], Sequence[Path]] | None = None,
-    load: str = LOAD,
+    load: str = "",
     executable: str = "",
 ) -> int:
     """Serve `bundles` until a signal says stop: 0.
 
     With `settings.reload`, `rebuild` is called when a path in `watched` changes, and gives the bundles to serve then.
-    `load` makes the application, in processes of the Python at `executable`, this one where none is named.
+    `load` makes the application, by the bundle's kind where it is not named, in processes of the Python at
+    `executable`, this one where none is named.
     Raises `UsageError` where the address cannot be had, and what the bundles raise when they cannot be loaded.
     """
     remake = rebuild if settings.reload else None

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Iterable
 from flaskship.settings import Settings
 
 WSGI = Callable[[Dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-LOAD = "flaskship.serve.load:load"
+MODELS, FOREIGN = "flaskship.serve.load:load", "flaskship.foreign.load:load"  # of bundles; of somebody's app
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Job:
     bundles: tuple[Path, ...]
     settings: Settings
     shared: Path
-    load: str = LOAD  # "module:function" that makes the application; a test names its own
+    load: str = ""  # "module:function" that makes the application; "" is the one for this kind of bundle
     executable: str = sys.executable  # the Python of the environment in which that is done
 
     def application(self) -> Loaded:
         """The application, ready to answer. Raises a `FlaskshipError` where a bundle cannot be served."""
-        module, _, name = self.load.partition(":")
+        module, _, name = (self.load or (FOREIGN if self.app else MODELS)).partition(":")
         loaded: Loaded = getattr(importlib.import_module(module), name)(self)
         return loaded
 
