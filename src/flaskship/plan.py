@@ -64,6 +64,7 @@ MAKING = (
 FOREIGN = (
     "__init__.py",
     "errors.py",
+    "exchange.py",
     "foreign",
     "health.py",
     "metrics.py",

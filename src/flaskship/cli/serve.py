@@ -15,7 +15,6 @@ from flaskship.cli import talk, targets
 from flaskship.cli.options import MAKING, load, settings_options
 from flaskship.errors import BundleError, UsageError
 
-FOREIGN = "flaskship.foreign.load:load"  # makes an application of somebody's app
 KIND = "app"
 RUNNING = (
     "host", "port", "workers", "threads", "server", "reload", "max_body", "timeout", "grace", "drain",
@@ -48,7 +47,7 @@ def command(target: tuple[str, ...], **flags: Any) -> int:
         raise UsageError(f"{app['name']!r} is an app, and has its own routes: it is served alone.")
     os.environ.update({name: value for name, value in app["env"].items() if name not in os.environ})
     executable = str(targets.interpreter_apart(bundles[0], settings))
-    return serve.serve(bundles, settings, watched=watched, rebuild=made, load=FOREIGN, executable=executable)
+    return serve.serve(bundles, settings, watched=watched, rebuild=made, executable=executable)
 
 
 def _said(bundles: list[Path]) -> list[Path]:
