@@ -71,6 +71,9 @@ class Codec:
         self.encode_values, self.flat = self._encoder.encode_values, self._encoder.flat
         self.encode_item = self._encoder.encode_item
         self.boxed = any(field.boxed for field in signature.inputs)
+        # One row of names and texts (of a function: and files), as a query or a form has them.
+        self.decode_pairs: Callable[[Iterable[tuple[str, Any]]], Request]
+        self.decode_pairs = self._decode_given if self.boxed else self._decode_texts
         self._files = [field.name for field in signature.inputs if field.type is FieldType.FILE]
         self._struct, self._decode = _quick(signature.inputs)
         self._texts = [index for index, field in enumerate(signature.inputs) if field.type is FieldType.TEXT]
@@ -168,16 +171,8 @@ class Codec:
         """One row of a URL's query: `age=45&new_user=0`, percent-encoded UTF-8."""
         return self.decode_pairs(pairs(query))
 
-    def decode_pairs(self, given_pairs: Iterable[tuple[str, Given]]) -> Request:
-        """One row of names and texts, as a form sends them. An empty text is null where that is allowed.
-
-        For a function also names and files; an empty text is what was left out, where it has a default.
-        """
-        if self.boxed:
-            return self._decode_given(given_pairs)
-        return self._decode_texts(cast("Iterable[tuple[str, str]]", given_pairs))
-
     def _decode_given(self, given_pairs: Iterable[tuple[str, Given]]) -> Request:
+        """Texts and files for a function; an empty text is what was left out, where it has a default."""
         given: dict[str, list[Given]] = {}
         for name, each in given_pairs:
             given.setdefault(name, []).append(each)
@@ -198,6 +193,7 @@ class Codec:
         return self._with_files(columns, 1, True)
 
     def _decode_texts(self, given_pairs: Iterable[tuple[str, str]]) -> Request:
+        """An empty text is null where that is allowed."""
         given: dict[str, str] = {}
         problems: list[Problem] = []
         for name, given_text in given_pairs:
