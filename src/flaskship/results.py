@@ -147,7 +147,7 @@ class Segmentation:
         if masks == "rle":
             found["masks"] = self.run_lengths()
         elif masks == "png":
-            found["masks"] = [_data_url(each) for each in self.pngs()]
+            found["masks"] = [data_url(each, "image/png") for each in self.pngs()]
         elif masks:
             raise ValueError(f"masks={masks!r} cannot be had. Ask for 'rle' or 'png'.")
         return found
@@ -264,8 +264,9 @@ def _png(image: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _data_url(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def data_url(content: bytes, kind: str) -> str:
+    """`data:image/png;base64,…`"""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _drawn(image: Image.Image, found: Boxes | Segmentation, masks: npt.NDArray[np.bool_] | None) -> Image.Image:

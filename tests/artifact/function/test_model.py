@@ -77,7 +77,7 @@ def test_pictures_and_arrays_pass_as_they_are(load, ask) -> None:
         ("list[float]", "np.array([0.5, 1.0])", [0.5, 1.0]),
         ("list[int]", "(1, 2)", (1, 2)),
         ("dict[str, None]", "{'a': None}", {"a": None}),
-        ("Any", "np.array([1])", [1]),
+        ("np.ndarray | str", "'a'", "a"),
         ("str | int | None", "None", None),
         ("Literal['a', 'b']", "'a'", "a"),
     ],
@@ -327,3 +327,26 @@ def test_an_empty_stream_ends_at_once(load, ask) -> None:
     model = load("def predict(x: int) -> Iterator[int]: yield from range(x)")["predict"]
     empty, full = ask(model, {"x": 0}, {"x": 2})
     assert (list(empty), list(full)) == ([], [0, 1])
+
+
+def test_a_file_that_is_answered_is_a_data_url(load, ask, tmp_path) -> None:
+    (tmp_path / "out.txt").write_text("hello")
+    model = load("def predict(x: int) -> pathlib.Path | None: return pathlib.Path('out.txt').absolute() if x else None")
+    assert ask(model["predict"], {"x": 0}) == [None]
+    with pytest.raises(PredictionFailed, match=r"predict\(\) raised FileNotFoundError"):  # it is called elsewhere
+        ask(model["predict"], {"x": 1})
+    model = load(
+        f"def predict(x: int) -> pathlib.Path: return pathlib.Path({str(tmp_path)!r}) / 'out.txt'", file="b.py"
+    )
+    assert ask(model["predict"], {"x": 1}) == ["data:text/plain;base64,aGVsbG8="]
+
+
+def test_labels_in_a_stream_are_plain_objects(load, ask) -> None:
+    model = load("def predict(x: int) -> Iterator[Labels]: yield Labels({'a': 0.5})")["predict"]
+    assert list(ask(model, {"x": 0})[0]) == [{"prediction": "a", "probabilities": {"a": 0.5}}]
+
+
+def test_an_array_is_answered_as_it_is_where_the_hint_allows_it(load, ask) -> None:
+    for hint in ("np.ndarray | str", "np.ndarray", "Any"):
+        found = ask(load(f"def predict(x: int) -> {hint}: return np.ones(2)")["predict"], {"x": 0})[0]
+        assert isinstance(found, np.ndarray)

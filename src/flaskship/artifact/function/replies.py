@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections.abc
+import mimetypes
 import numbers
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ class Reply:
             return None
         if isinstance(returned, np.generic) or (self.output.type in TABULAR and _single(returned)):
             returned = returned.item()
-        elif isinstance(returned, np.ndarray) and self.output.type is FieldType.OBJECT:
+        elif isinstance(returned, np.ndarray) and not self.fits(returned):
             returned = returned.tolist()
         if not self.fits(returned):
             raise PredictionFailed(f"{self.function} returned {kind(returned)}, but its hint says {self.said}.")
@@ -95,8 +97,8 @@ def _reply(callee: Callee, hint: Any) -> Reply:
     found = AnswerType.STREAM if streams else RESULTS.get(result, AnswerType.VALUE)
     if result is None:
         return _of(callee, found, read(hint, answer=True))
-    schema = results.SCHEMAS[result]
-    return _of(callee, found, Reading(hint=hint, type=FieldType.OBJECT, nullable=nullable, schema=schema))
+    reading = Reading(hint=hint, type=FieldType.OBJECT, nullable=nullable, schema=results.SCHEMAS[result])
+    return _of(callee, found, replace(reading, present=lambda value: value.record()) if streams else reading)
 
 
 def _result(hint: Any) -> tuple[Any, bool]:
@@ -118,9 +120,15 @@ def _of(callee: Callee, answers: AnswerType, found: Reading) -> Reply:
         output=Output(name="prediction", type=found.type, schema=found.schema, nullable=found.nullable),
         nullable=found.nullable or found.hint is NONE,
         fits=_fits(found),
-        present=found.present,
+        present=_uploaded if found.type is FieldType.FILE and found.convert is None else found.present,
         said=named(found.hint),
     )
+
+
+def _uploaded(path: Path) -> str:
+    """A file that was answered, as an upload would be written in JSON: a data URL."""
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return results.data_url(path.read_bytes(), kind)
 
 
 def _fits(found: Reading) -> Callable[[Any], bool]:
