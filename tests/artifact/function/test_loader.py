@@ -204,3 +204,19 @@ def test_a_package_without_an_init_file_is_one(tmp_path, ask) -> None:
     (folder / "score.py").write_text(source)
     model = function.load(tmp_path, "plain_of_this_test/score.py")["predict"]
     assert ask(model, {"x": 1}) == ["plain_of_this_test.score 4"]
+
+
+def test_a_class_with_coroutines_is_made_on_the_loop_on_which_these_run(load, ask) -> None:
+    model = load(
+        """
+        import asyncio
+
+        class Model:
+            def __init__(self) -> None:
+                self.loop = asyncio.get_running_loop()
+
+            async def predict(self, x: int) -> bool:
+                return self.loop is asyncio.get_running_loop()
+        """
+    )["predict"]
+    assert ask(model, {"x": 1}) == [True]

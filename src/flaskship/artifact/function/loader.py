@@ -16,7 +16,7 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from flaskship.artifact.function import model, modules, reading
+from flaskship.artifact.function import coroutines, model, modules, reading
 from flaskship.artifact.function.arguments import Callee, parameters
 from flaskship.artifact.function.model import FunctionModel
 from flaskship.endpoints import Mark, mark
@@ -144,5 +144,14 @@ def _instance(kind: type, path: Path) -> Any:
                 f"{', '.join(map(repr, needed))}. Give each a default."
             )
         with modules.told(path, f"{kind.__name__}()"):
-            _instances[kind] = kind()
+            _instances[kind] = coroutines.run(_made(kind)) if _is_asynchronous(kind) else kind()
     return _instances[kind]
+
+
+def _is_asynchronous(kind: type) -> bool:
+    """Whether it has coroutines: it may make clients that want the loop on which these will run."""
+    return any(map(inspect.iscoroutinefunction, vars(kind).values()))
+
+
+async def _made(kind: type) -> Any:
+    return kind()
