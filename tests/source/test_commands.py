@@ -41,6 +41,8 @@ WSGI, ASGI = Interface.WSGI, Interface.ASGI
         ('sh -c "exec gunicorn app:app"', Start(module="app", object="app", interface=WSGI)),
         ("export FLASK_APP=x.py; flask run", Start(file="x.py")),
         ("streamlit run app.py", Start(script="Streamlit")),
+        ("A=1", None),
+        ("A=1; python app.py", Start(file="app.py")),
         ("nginx -g 'daemon off;'", None),
         ("echo 'not closed", None),
         ("", None),

@@ -359,3 +359,15 @@ def test_the_server_of_a_dash_app_is_taken_as_it_is_named(folder: Write) -> None
     text = "import dash\napp = dash.Dash(__name__)\nserver = app.server\n"
     found = entry.find(folder({"board.py": text, "Procfile": "web: gunicorn board:server"}))
     assert (found.object, found.interface) == ("server", Interface.WSGI)
+
+
+def test_an_app_of_a_class_from_elsewhere_is_taken_where_a_command_starts_it(folder: Write) -> None:
+    text = "from maxfw.core import MAXApp\nsite = MAXApp('x', 'y')\nsite.run()\n"
+    found = entry.find(folder({"app.py": text, "Dockerfile": "FROM x\nCMD python app.py"}))
+    assert (found.file, found.object) == ("app.py", "")
+
+
+def test_an_app_that_a_server_is_told_in_text_is_found(folder: Write) -> None:
+    main = "import uvicorn\nif __name__ == '__main__':\n    uvicorn.run('api:app', port=8000)\n"
+    found = entry.find(folder({"back/main.py": main, "back/api.py": "from fastapi import FastAPI\napp = FastAPI()\n"}))
+    assert (found.file, found.object, found.interface, found.port) == ("back/main.py", "", Interface.ASGI, 8000)

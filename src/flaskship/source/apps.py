@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from flaskship.source import Interface
-from flaskship.source.code import Code, Module
+from flaskship.source.code import Code, Module, in_text
 
 WSGI, ASGI = Interface.WSGI, Interface.ASGI
 
@@ -92,7 +92,13 @@ class Apps:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 scope.body(node.body)
         found = {(app.framework, app.made): app for app in scope.bound.values() if not app.factory}
+        found |= {(app.framework, app.made): app for named in in_text(module) if (app := self.told(module, *named))}
         return [replace(app, object="") for app in found.values()]
+
+    def told(self, module: Module, dotted: str, name: str) -> App | None:
+        """The app that a server is told in text: `uvicorn.run("site.main:app")`."""
+        source = self.code.local(dotted, module.path)
+        return self.names(source).get(name) if source and source != module.path else None
 
 
 class Scope:

@@ -18,7 +18,7 @@ from flaskship.source.values import Values
 MOST = 400  # modules that are parsed; those nearest to the top
 WORDS = re.compile(
     r"\b(flask|fastapi|starlette|quart|litestar|starlite|bottle|falcon|django|connexion|sanic|dash|apiflask|eve|blacksheep"
-    r"|responder|pyramid|web|jupyter_dash|flask_\w+|streamlit|gradio|panel)\b|start_response"
+    r"|responder|pyramid|web|jupyter_dash|flask_\w+|streamlit|gradio|panel|uvicorn|waitress|hypercorn|granian)\b|start_response"
 )
 IMPORTING = re.compile(r"^[ \t]*(?:from|import)[ \t]+(.+)$", re.MULTILINE)
 NAMES = {"app": 10, "application": 9, "main": 9, "server": 9, "api": 8, "run": 8, "wsgi": 40, "asgi": 35, "index": 5}

@@ -152,6 +152,10 @@ class Code:
                 if found := self.local(dots + ".".join(parts[:count]), module.path):
                     yield found
 
+        for dotted, _ in in_text(module):
+            if found := self.local(dotted, module.path):
+                yield found
+
     def reach(self, path: str) -> tuple[Module, ...]:
         """A module and those of the folder that it imports, directly or not; nearest first."""
         found: dict[str, Module] = {}
@@ -162,3 +166,14 @@ class Code:
                 found[each] = module
                 waiting += dict.fromkeys(self.imported(module))
         return tuple(found.values())
+
+
+def in_text(module: Module) -> Iterator[tuple[str, str]]:
+    """Modules that are named in text, and an object in them: `uvicorn.run("site:app")`, `import_module("site")`."""
+    for call in module.calls:
+        first = call.args[0] if call.args else None
+        last = module.dotted(call.func).rpartition(".")[2]
+        if last in ("run", "serve", "Granian", "import_module") and isinstance(first, ast.Constant):
+            named = re.fullmatch(r"([\w.]+)(?::(\w+))?", str(first.value))
+            if named and (named[2] or last == "import_module"):
+                yield named[1], named[2] or ""

@@ -79,7 +79,8 @@ def read(words: list[str], env: dict[str, str], open_script: Callable[[str], str
 
 def prepares(command: list[str]) -> bool:
     """Whether it may make what the app needs: a Python program, but for pip's and Django's."""
-    return bool(PYTHON.match(posixpath.basename(command[0]))) and not {"pip", "-c", "manage.py", "venv"} & set(command)
+    python = any(PYTHON.match(posixpath.basename(word)) for word in command[:1])
+    return python and not {"pip", "-c", "manage.py", "venv"} & set(command)
 
 
 def line(text: str, env: dict[str, str], open_script: Callable[[str], str] = lambda path: "") -> Start | None:

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from flaskship.errors import NotRecognised, UsageError
-from flaskship.source import Entry, Interface, candidates, ports, roots, starts
+from flaskship.source import Entry, Interface, candidates, ports, roots, signs, starts
 from flaskship.source.apps import App, Apps
 from flaskship.source.candidates import Candidate
 from flaskship.source.code import Code
@@ -155,10 +155,12 @@ def resolved(apps: Apps, said: Said) -> Choice | None:
     start = said.start
     for base in dict.fromkeys(posixpath.normpath(posixpath.join(each, start.cwd)) for each in said.bases):
         file = placed(apps.code, base, start)
-        if not file or apps.code.module(file) is None:
+        module = apps.code.module(file) if file else None
+        if module is None:
             continue
         app, name = held(apps, file, start.object)
         named = bool(start.object) and start.interface is not None and binds(apps.code, file, start.object)
+        named = named or (bool(start.file) and signs.runs_another(apps.code, module))
         if app or named:
             reason = (
                 f"{file!r}: {said.where!r} says so ({said.text})."

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from flaskship.source.apps import is_guard
-from flaskship.source.code import Module
+from flaskship.source.code import Code, Module
 from flaskship.source.values import Values
 
 ROUTES = {"route", "get", "post", "put", "delete", "patch", "websocket", "errorhandler", "before_request", "api_route"}
@@ -95,6 +95,18 @@ def is_start(name: str) -> bool:
     return name in STARTERS or (
         last in ("run", "run_server") and owner.rpartition(".")[2].strip("?") in (*WORDS, "socketio", "")
     )
+
+
+def runs_another(code: Code, module: Module) -> bool:
+    """Whether it runs what a class from elsewhere makes, which may be an app: `site = MAXApp(…)`, `site.run()`."""
+    run = {module.dotted(call.func).removesuffix(".run") for call in module.calls}
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            maker = module.dotted(node.value.func)
+            names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            if names & run and "." in maker and not code.local(maker.rpartition(".")[0], module.path):
+                return True
+    return False
 
 
 def port_of(call: ast.Call, values: Values) -> int:
