@@ -305,6 +305,21 @@ def test_a_member_given_twice_is_refused_as_it_is_at_the_top():
     assert found == {"$.x.a.price": "'x.a.price' is given more than once. Give it once."}
 
 
+def test_what_json_has_no_words_for_is_refused_wherever_it_stands():
+    by = codec(argument(OBJECT, nullable=True), argument(TABLE, name="t", required=False))
+    said = "Send null where a value is not known."
+    assert problems(lambda: by.decode(b'{"x":[1,NaN]}')) == {"$.x[1]": f"'x[1]' is NaN. {said}"}
+    assert problems(lambda: by.decode_query("x={%22a b%22:1e999}")) == {
+        "x['a b']": f"\"x['a b']\" is an infinite number. {said}"
+    }
+    found = problems(lambda: by.decode(b'{"x":1,"t":[{"a":1,"a":2}]}'))
+    assert found == {"$.t[0].a": "'t[0].a' is given more than once. Give it once."}
+    deep = "[" * 5000 + "]" * 5000
+    assert problems(lambda: by.decode_query(f"x={deep}")) == {
+        "x": "'x' takes a value as JSON, and its text is no valid JSON."
+    }
+
+
 def test_what_is_left_out_is_told_from_null_and_from_what_is_empty():
     by = codec(
         argument(name="a", required=False),

@@ -7,7 +7,6 @@ rule(Field(name="age", boxed=True, limits=Limits(ge=0))).of_text("-3")   ValueEr
 from __future__ import annotations
 
 import datetime
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from flaskship.predict.objects import loads
 from flaskship.predict.rules import NOUNS, Rule, described, shortened
 from flaskship.predict.uploads import Given, Upload
 from flaskship.schema import LEFT_OUT, TABULAR, Array, Field, FieldType, Limits
@@ -202,6 +202,6 @@ def figure(number: float) -> str:
 def of_text_as_json(rule: Rule, text: str) -> Any:
     """A text that must be JSON. Raises `ValueError` with a sentence."""
     try:
-        return json.loads(text)
+        return loads(text)
     except (ValueError, RecursionError):
         raise ValueError(f"{rule.name!r} takes {rule.noun}, written as JSON, not {described(text)}.") from None

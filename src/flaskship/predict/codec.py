@@ -143,7 +143,7 @@ class Codec:
 
     def _with_files(self, columns: Columns, rows: int, single: bool) -> Request:
         """The request, with uploads as paths where the function wants these."""
-        if not self._files:
+        if not any(isinstance(each, Upload) for name in self._files for each in columns[name]):
             return Request(columns, rows, single)
         files = Files()
         try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from flaskship.errors import MissingExtra
 from flaskship.predict.arguments import Argument, of_text_as_json
+from flaskship.predict.nested import check
 from flaskship.predict.rules import described, fits
 from flaskship.predict.uploads import Upload, of_text
 from flaskship.schema import Array, Field
@@ -44,7 +45,7 @@ class Picture(Sent):
 
     def __init__(self, field: Field) -> None:
         super().__init__(field)
-        self._images = library("flaskship.predict.images", "pillow", "image")
+        self._images = library("flaskship.predict.images", "pillow")
 
     def sent(self, upload: Upload) -> Any:
         return self._images.read(upload.body, self.name)
@@ -105,9 +106,10 @@ class Frame(Argument):
 
     def __init__(self, field: Field) -> None:
         super().__init__(field)
-        self._frames = library("flaskship.predict.frames", "pandas", "sklearn")
+        self._frames = library("flaskship.predict.frames", "pandas")
 
     def parsed(self, value: Any) -> Any:
+        check(value, None, self.name)
         return self._frames.of_json(value, self.name)
 
     def spelled(self, text: str) -> Any:
@@ -120,13 +122,13 @@ class Frame(Argument):
         return self._frames.of_upload(upload)
 
 
-def library(module: str, distribution: str, extra: str) -> Any:
+def library(module: str, distribution: str) -> Any:
     """A module of ours that needs `distribution`. Raises `MissingExtra`."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"The function needs {distribution}, which is not installed here: pip install 'flaskship[{extra}]'"
+            f"The function needs {distribution}, which is not installed here: pip install {distribution}"
         ) from error
 
 

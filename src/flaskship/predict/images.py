@@ -34,7 +34,7 @@ def read(content: bytes | memoryview, name: str) -> Image.Image:
         if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
             raise _too_large(name, f"has {width} × {height} pixels")
         picture.load()
-        turned = ImageOps.exif_transpose(picture)
+        ImageOps.exif_transpose(picture, in_place=True)
     except UnidentifiedImageError as error:
         what = "is empty" if not len(content) else "is none that can be read"
         raise ValueError(f"{name!r} takes a picture, such as PNG, JPEG, WebP or GIF. The file {what}.") from error
@@ -45,8 +45,7 @@ def read(content: bytes | memoryview, name: str) -> Image.Image:
     except Exception as error:  # each of some fifty decoders raises what it likes on damaged content
         said = str(error).rstrip(".")
         raise ValueError(f"{name!r} is a picture that is damaged or cut off: {said}.") from error
-    turned.format = picture.format
-    return turned
+    return picture
 
 
 class Refused(ValueError):

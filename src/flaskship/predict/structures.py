@@ -6,15 +6,16 @@ Structure(Field(name="items", type=OBJECT, …), list[Item]).of_json([{"price": 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from flaskship.predict.arguments import Argument, Inside, figure
-from flaskship.predict.rules import described, nearest
+from flaskship.predict.nested import bare, check
+from flaskship.predict.objects import loads
+from flaskship.predict.rules import described
 from flaskship.predict.uploads import Given, Upload
 from flaskship.schema import Field
 
@@ -70,16 +71,18 @@ class Structure(Argument):
         self._many = isinstance(bare(self._kind), COLLECTIONS)
 
     def parsed(self, value: Any, *, strict: bool = True) -> Any:
-        check(value, self._kind, self.name, len(self.name))
         try:
+            check(value, self._kind, self.name)
             return msgspec.convert(value, self._hint, strict=strict)
-        except (msgspec.ValidationError, RecursionError) as error:
+        except msgspec.ValidationError as error:
             raise told(str(error), self.name, value) from error
+        except RecursionError as error:
+            raise ValueError(f"{self.name!r} is nested too deeply.") from error
 
     def spelled(self, text: str) -> Any:
         """JSON, or where it is none a text that the hint takes; of a list, one value."""
         try:
-            value = json.loads(text)
+            value = loads(text)
         except (ValueError, RecursionError):
             value = text
         if self._many and not isinstance(value, list):
@@ -109,48 +112,6 @@ class Structure(Argument):
     def noun(self) -> str:
         kind = self.field.schema.get("type")
         return f"{WORDS[kind]} as JSON" if kind in ("array", "object") else super().noun
-
-
-def bare(kind: Any) -> Any:
-    """A type without what only describes it, and without `| None`."""
-    if isinstance(kind, msgspec.inspect.Metadata):
-        return bare(kind.type)
-    if isinstance(kind, msgspec.inspect.UnionType):
-        others = [each for each in kind.types if not isinstance(each, msgspec.inspect.NoneType)]
-        return bare(others[0]) if len(others) == 1 else kind
-    return kind
-
-
-def check(value: Any, kind: Any, path: str, start: int) -> None:
-    """Raises `Inside` for a member that is repeated or that no dataclass has: msgspec passes over both."""
-    kind = bare(kind)
-    if isinstance(value, list):
-        inner, several = getattr(kind, "item_type", None), getattr(kind, "item_types", ())
-        for index, each in enumerate(value):
-            if isinstance(each, dict | list):
-                check(each, several[index] if index < len(several) else inner, f"{path}[{index}]", start)
-    elif isinstance(value, dict):
-        fields = getattr(kind, "fields", None)
-        known = None if fields is None else {each.encode_name: each.type for each in fields}
-        _members(value, known, path, start)
-        for name, each in value.items():
-            if isinstance(each, dict | list):
-                inner = known[name] if known is not None else getattr(kind, "value_type", None)
-                check(each, inner, f"{path}.{name}", start)
-
-
-def _members(value: dict[str, Any], known: Mapping[str, Any] | None, path: str, start: int) -> None:
-    for name in getattr(value, "repeated", ()):
-        at = f"{path}.{name[:200]}"
-        raise Inside(f"{at!r} is given more than once. Give it once.", at[start:])
-    if known is None:
-        return
-    for name in value:
-        if name not in known:
-            free = [other for other in known if other not in value] or list(known)
-            hint = nearest(name, free) or f" It has {', '.join(list(known)[:12])}."
-            at = f"{path}.{name[:200]}"
-            raise Inside(f"No {name[:200]!r} in {path!r}.{hint}", at[start:])
 
 
 def told(message: str, name: str, value: Any) -> Inside:

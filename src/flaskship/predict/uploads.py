@@ -39,7 +39,7 @@ class Upload:
     def text(self) -> str:
         """Raises `ValueError` where it is no UTF-8."""
         try:
-            return bytes(self.body).decode()
+            return bytes(self.body).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValueError(f"{self.name!r} is no text: byte {error.start} of the file is not UTF-8.") from error
 
