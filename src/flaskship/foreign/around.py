@@ -45,6 +45,8 @@ class Around:
             environ["wsgi.input"] = reply.body = Limited(environ["wsgi.input"], int(self._site.settings.max_body))
         try:
             body = self._app(environ, reply.start)
+            if reply.written:
+                body = [*reply.written, *joined(body)]
             if body.__class__ is not list and reply.headers and sized(reply.headers):
                 body = joined(body)
             return body
@@ -95,13 +97,14 @@ class Around:
 class Reply(Exchange):
     """What the app answers, as it passes. `body` is the request's, where its length is not known."""
 
-    __slots__ = ("body", "environ", "route")
+    __slots__ = ("body", "environ", "route", "written")
 
     def __init__(self, environ: Environ, identity: str, start_response: StartResponse) -> None:
         super().__init__(identity, start_response)
         self.environ = environ
         self.body: Limited | None = None
         self.route = "other"
+        self.written: list[bytes] = []  # before the body, as PEP 3333 still allows
 
     def start(self, status: str, headers: Headers, exc_info: object = None) -> Any:
         """The app's own."""
@@ -112,7 +115,8 @@ class Reply(Exchange):
         self.route = getattr(rule, "rule", "other")
         if status.startswith("500"):
             log.error("The app answered request %s with 500.", self.id)
-        return super().start(status, kept, exc_info)
+        super().start(status, kept, exc_info)
+        return self.written.append
 
     def say(self, answer: Answer, *, head: bool = False) -> list[bytes]:
         """Ours in its stead, even where it had begun."""

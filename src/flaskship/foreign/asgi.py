@@ -7,6 +7,7 @@ from typing import Any, Awaitable, Callable, MutableMapping
 
 from flaskship.errors import TooLarge
 from flaskship.exchange import access_line
+from flaskship.foreign.failing import told
 from flaskship.foreign.site import NOT_THEIRS, PATHS, Answer, Site, log, refusal
 
 Scope = MutableMapping[str, Any]
@@ -25,8 +26,20 @@ class AroundAsync:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
         elif scope["type"] != "websocket" or self._locked(headers(scope)) is None:
             await self._app(scope, receive, send)  # a WebSocket without the key is refused by no answer
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The app's own, which says in a traceback why it does not start."""
+
+        async def say(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                message = {**message, "message": told(str(message.get("message", "")), self.site.root).detail}
+            await send(message)
+
+        await self._app(scope, receive, say)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         fields, path = headers(scope), scope["path"]

@@ -29,7 +29,7 @@ def failed(error: BaseException, root: Path) -> FlaskshipError:
     if isinstance(error, SyntaxError):
         where = f"{shown(Path(error.filename or ''), root)}, line {error.lineno}"
         python = ".".join(map(str, sys.version_info[:2]))
-        return AppFailed(f"{where}, is not Python {python}: {error.msg}.")
+        return AppFailed(f"{where}, is not Python {python}: {error.msg}")
     where = place(error, root)
     for reason in (_exit, _module, _file, _variable, _input, _nltk, _keras, _hub):
         said = reason(error, root)
@@ -37,6 +37,14 @@ def failed(error: BaseException, root: Path) -> FlaskshipError:
             return AppFailed(f"{where} {said}")
     text = " ".join(str(error).split())
     return AppFailed(f"{where} ended with {type(error).__name__}{': ' if text else ''}{text[:600]}")
+
+
+def told(text: str, root: Path) -> AppFailed:
+    """What a traceback says, as text."""
+    lines = text.strip().splitlines() or ["It does not say why."]
+    own = [found for found in re.findall(r'File "(.+?)", line (\d+)', text) if is_own(found[0], root)]
+    where = f"{shown(Path(own[-1][0]), root)}, line {own[-1][1]}," if own else "The app"
+    return AppFailed(f"{where} ended with {lines[-1]}")
 
 
 def place(error: BaseException, root: Path) -> str:
@@ -111,7 +119,7 @@ def _file(error: BaseException, root: Path) -> str:
 def _variable(error: BaseException, root: Path) -> str:
     """A variable of the environment, looked up by `os.environ["NAME"]`."""
     last = _frames(error)[-1:]
-    if not isinstance(error, KeyError) or not last or last[0].f_code.co_filename != os.__file__:
+    if not isinstance(error, KeyError) or not last or last[0].f_globals.get("__name__") != "os":
         return ""
     return f"reads the environment variable {error.args[0]!r}, which is not set: --env {error.args[0]}=VALUE."
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def load(job: Job) -> Loaded:
     foreground.run(lambda: run(program, manifest["entry"]["object"], capture))
     app = found.unwrapped(started(capture, program))
     settle(app)
-    site = Site(app, manifest["name"], job)
+    site = Site(app, manifest["name"], program.root, job)
     asynchronous = found.asynchronous(app)
     return Loaded((AroundAsync if asynchronous else Around)(app, site), (site.name,), asynchronous)
 
@@ -94,4 +95,5 @@ def settle(app: Any) -> None:
     """Debug and testing off, whatever the program set: a client sees nothing of the inside."""
     for name in ("debug", "testing"):
         if isinstance(getattr(app, name, None), bool):
-            setattr(app, name, False)
+            with suppress(AttributeError):  # Sanic lets nobody set them; they tell of no debugger there
+                setattr(app, name, False)

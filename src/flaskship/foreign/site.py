@@ -6,7 +6,8 @@ import hmac
 import json
 import logging
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Container, NamedTuple
 
 from flaskship import exchange
 from flaskship.errors import FlaskshipError, Overloaded, TooLarge, Unavailable
@@ -46,8 +47,9 @@ class Answer(NamedTuple):
 class Site:
     """One app in one process."""
 
-    def __init__(self, app: Any, name: str, job: Job) -> None:
-        self.app, self.name, self.settings, self._shared = app, name, job.settings, job.shared
+    def __init__(self, app: Any, name: str, root: Path, job: Job) -> None:
+        self.app, self.name, self.root, self.settings = app, name, root, job.settings
+        self._shared = job.shared
         self.metrics = Metrics(job.shared)
         self.cells, self.in_flight = self.metrics.cells, self.metrics.place("in_flight")
         self.identify = exchange.Ids()
@@ -70,10 +72,10 @@ class Site:
         """Whether the app has a route of its own at `path`; one that takes any path is none. None: nobody can tell."""
         url_map: Any = getattr(self.app, "url_map", None)  # of Flask and Quart
         if hasattr(url_map, "iter_rules"):
-            return any(rule.rule.rstrip("/") == path for rule in url_map.iter_rules())
+            return any(rule.rule.rstrip("/") == path and gets(rule.methods) for rule in url_map.iter_rules())
         routes = getattr(self.app, "routes", None)  # of Starlette and FastAPI
         if isinstance(routes, list) and all(hasattr(each, "path") for each in routes):
-            return any(each.path.rstrip("/") == path for each in routes)
+            return any(each.path.rstrip("/") == path and gets(getattr(each, "methods", None)) for each in routes)
         return None
 
     def locked(self, authorization: str, own: str) -> Answer | None:
@@ -111,6 +113,10 @@ class Site:
             found = self._routes[route] = Route(self.metrics, self.name, route)
         self.cells[found.place(method, status)] += 1.0
         found.observe(seconds)
+
+
+def gets(methods: Container[str] | None) -> bool:
+    return methods is None or "GET" in methods
 
 
 class Route:

@@ -160,6 +160,11 @@ def django(*args: Any, **kwargs: Any) -> Any:
     return named("django.core.wsgi:get_wsgi_application", factory=True)
 
 
+def undebugged(self: Any, environ: Any, start_response: Any) -> Any:
+    """The debugger runs what a client types: the app answers without it."""
+    return self.app(environ, start_response)
+
+
 def threads_of_socketio(capture: Capture, original: Any) -> Any:
     """Flask-SocketIO answers in threads, as everything does here, whatever else is installed."""
 
@@ -171,6 +176,8 @@ def threads_of_socketio(capture: Capture, original: Any) -> Any:
 
 
 WAYS = (
+    idle("webbrowser:open"),  # nobody sits before a server, and the page is elsewhere
+    Way("werkzeug.debug:DebuggedApplication.__call__", lambda capture, original: undebugged),
     serves("flask.app:Flask.run", flask_run),
     serves("flask.cli:FlaskGroup.main", lambda group, *args, **kwargs: group.create_app()),
     serves("flask_script:Manager.run", manager_run),

@@ -125,8 +125,7 @@ class Lifespan:
         self._task = asyncio.get_running_loop().create_task(self._run())
         await self._say("lifespan.startup")
         if self._told.get("type") == "lifespan.startup.failed":
-            lines = str(self._told.get("message") or "its lifespan raised").strip().splitlines()
-            raise AppFailed(f"The app does not start: {lines[-1]}")
+            raise AppFailed(str(self._told.get("message")))
 
     async def stop(self) -> None:
         if self._task is not None and not self._task.done():
