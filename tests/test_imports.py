@@ -81,6 +81,7 @@ LAZY = {
     ("cli/build.py", "flaskship.engine"): "brings Docker's SDK: only --load pays for it",
     ("cli/inspect.py", "flaskship.ship"): "brings what reads images: only who names one pays for it",
     ("cli/targets.py", "flaskship.bundle"): "brings NumPy, of which the process that keeps the workers has no need",
+    ("cli/targets.py", "flaskship.make.kind"): "likewise",
     ("cli/targets.py", "flaskship.make"): "brings the frameworks: only the verbs that make a bundle pay for it",
     ("settings.py", "tomllib"): "Python 3.8 to 3.10, where somebody's app is served, have none and read no file",
     ("results.py", "PIL"): "heavy, and not everywhere: only who draws pays for it",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from flaskship.serve.watch import Watch
 
 
@@ -34,9 +36,23 @@ def test_a_file_that_is_being_replaced_is_waited_for(tmp_path):
     assert watch.changed()
 
 
-def test_a_file_of_a_directory_is_noticed(tmp_path):
+@pytest.mark.parametrize(("beside", "name"), [("manifest.json", "weights"), ("app.py", "page.html")])
+def test_a_file_of_a_bundle_or_of_a_folder_with_code_is_noticed(tmp_path, beside, name):
     (tmp_path / "deep").mkdir()
+    (tmp_path / beside).write_text("{}")
     watch = Watch([tmp_path])
-    (tmp_path / "deep" / "weights").write_text("w")
+    (tmp_path / "deep" / name).write_text("w")
     assert not watch.changed()
     assert watch.changed()
+
+
+@pytest.mark.parametrize("name", ["app.log", "uploads.db", "__pycache__/app.py", "venv/app.py"])
+def test_what_an_app_writes_and_what_is_installed_is_not_noticed(tmp_path, name):
+    (tmp_path / "app.py").write_text("")
+    for folder in ("__pycache__", "venv"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "venv" / "pyvenv.cfg").write_text("")
+    watch = Watch([tmp_path])
+    (tmp_path / name).write_text("x")
+    assert not watch.changed()
+    assert not watch.changed()

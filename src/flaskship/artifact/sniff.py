@@ -90,7 +90,10 @@ def _file(path: Path, head: bytes) -> Sniffed:
 
 
 def _unknown(path: Path, seems: str) -> NotRecognised:
-    return NotRecognised(f"{path.name or str(path)!r} {seems}. Flaskship serves: {SUPPORTED}, and bundles.")
+    return NotRecognised(
+        f"{path.name or str(path)!r} {seems}. Flaskship serves: {SUPPORTED}, bundles, functions (FILE.py), and web apps"
+        " (a folder)."
+    )
 
 
 def _directory(path: Path) -> Sniffed:

@@ -36,8 +36,15 @@ def command(target: tuple[str, ...], **flags: Any) -> int:
     for _, own in parsed:
         os.environ.update(variables.given(own))
 
+    known: dict[str, Any] = {}
+
     def made() -> list[Path]:
-        return _said(targets.bundled_apart(list(target), settings))
+        found = _said(targets.bundled_apart(list(target), settings))
+        manifest = _manifest(found[0])
+        packages = manifest["requirements"] if manifest.get("kind") == KIND else None
+        if packages != known.setdefault("requirements", packages):
+            talk.warn("What it needs has changed: it has that when it is started anew.")
+        return found
 
     bundles = made()
     app = next((each for each in map(_manifest, bundles) if each.get("kind") == KIND), None)

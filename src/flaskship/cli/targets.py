@@ -16,7 +16,7 @@ from flaskship import cache
 from flaskship.cli import talk
 from flaskship.errors import INTERRUPTED, FlaskshipError, UsageError
 from flaskship.settings import Settings
-from flaskship.target import MODULE, Target, says
+from flaskship.target import MODULE, Kind, Target, says
 
 if TYPE_CHECKING:
     from flaskship.app_bundle import Packed
@@ -74,8 +74,12 @@ def bundled(text: str, settings: Settings, *, linked: bool = True, upgrade: bool
 def modelled(text: str, settings: Settings, verb: str) -> Bundle:
     """The bundle of a model or of functions. Raises `UsageError` for an app, of which nobody knows what it takes."""
     from flaskship.bundle import Bundle  # brings NumPy
+    from flaskship.make.kind import kind  # reads code
 
-    found = bundled(text, settings)
+    target, own = parse(text, settings)
+    found = (
+        None if cache.find(target, own, linked=True) is None and kind(target, own) is Kind.APP else bundled(text, own)
+    )
     if not isinstance(found, Bundle):
         raise UsageError(f"{text!r} is an app: it has no signature by which to {verb} it. Ask it over HTTP instead.")
     return found

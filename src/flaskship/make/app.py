@@ -10,7 +10,7 @@ from pathlib import Path
 from flaskship import __version__, app_bundle, cache, variables
 from flaskship.app_bundle import AppBundle, AppManifest
 from flaskship.bundle import Source
-from flaskship.errors import UsageError
+from flaskship.errors import NotRecognised, UsageError
 from flaskship.image import lock as locks
 from flaskship.settings import Settings
 from flaskship.source import Content, Entry, Requirements, Solved, dockerfile, entry, environments, files, requirements
@@ -41,6 +41,11 @@ def look(target: Target, settings: Settings, say: Say) -> Found:
     folder = target.folder.resolve()
     say(f"Reading {target}")
     start = entry.find(folder, _given(target, folder, settings))
+    if target.path.is_file() and not (settings.app or target.attribute or start.framework or start.object):
+        raise NotRecognised(
+            f"{str(target.path)!r} has no function or class with type hints, and no web app that reading finds"
+            f" (Flask, FastAPI, any WSGI or ASGI callable). Name what there is to serve: {target.path}:NAME"
+        )
     content = files.contents(folder, start, settings.exclude)
     wanted = requirements.find(folder, start, content)
     if settings.requirement:

@@ -272,7 +272,7 @@ class Supervisor:
         return time.monotonic() >= self._deadline or self._signals >= signals
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:  # in a process that `rebuild` forked
+        if os.getpid() != self._pid and number != signal.SIGCHLD:  # in a process that `rebuild` forked
             os._exit(128 + number)
         if number != signal.SIGCHLD:
             self._signals += 1
