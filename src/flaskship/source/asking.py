@@ -16,7 +16,7 @@ from flaskship.source.requirements import index
 from flaskship.source.requirements.index import Package
 
 LIMIT = 240.0  # seconds for all questions
-TRIES = 6  # of one set on one Python, each time with a package more let off its day
+TRIES = 12  # of one set on one Python, each time with a package more let off its day, or built
 TORCH = ("torch", "torchaudio", "torchvision")  # whose own index tells no days
 PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;]+)", re.MULTILINE)
 WHEELLESS = re.compile(r"([a-z0-9][a-z0-9-]*)(?:[<>=!~,][^ ]*)? ha(?:s|ve) no (?:usable )?wheels")
@@ -31,11 +31,13 @@ class Question:
     wanted: tuple[str, ...]
     day: str = ""  # as of that day; "" is today
     days: Mapping[str, str] = field(default_factory=dict)  # of single packages
+    later: frozenset[str] = frozenset()  # those whose day is the first on which they had a wheel
     sources: frozenset[str] = frozenset()  # built from source, as they have no wheels
     backend: bool = True  # PyTorch's own index is asked for its build for CPUs
 
     def options(self) -> Iterator[str]:
         yield from ("--python-version", self.python, "--only-binary", ":all:", "--no-header", "--no-python-downloads")
+        yield from ("--prerelease", "explicit")
         yield from ("--python", str(environments.interpreter(self.python) or sys.executable))
         yield from (part for name in sorted(self.sources) for part in ("--no-binary", name))
         if self.backend:
@@ -130,14 +132,19 @@ def _asked(question: Question, until: float) -> Answer | Refusal:
 
 
 def _wheelless(question: Question, said: Refusal) -> Question:
-    days, sources = dict(question.days), set(question.sources)
-    for name, package in index.packages(said.wheelless - question.sources).items():
-        then = days.get(name, question.day)
-        if package.source_only():
-            sources.add(name)
-        elif then and not package.by(then) and (since := package.since(question.python, then)):
+    days, later, sources = dict(question.days), set(question.later), set(question.sources)
+    for name, package in index.packages(said.wheelless - sources).items():
+        day = days.get(name, question.day)
+        if name not in later and package.by(day):
+            continue  # for other Pythons: this one is too new
+        since = package.since(question.python, day) if day and name not in later else ""
+        if since and not package.source_only():
             days[name] = since
-    return replace(question, days=days, sources=frozenset(sources))
+            later.add(name)
+        else:
+            days.pop(name, None)
+            sources.add(name)
+    return replace(question, days=days, later=frozenset(later), sources=frozenset(sources))
 
 
 def _unreached(question: Question, said: Refusal) -> Question:
@@ -152,5 +159,5 @@ def _unreached(question: Question, said: Refusal) -> Question:
 
 
 def _after(day: str) -> str:
-    """The day after, at whose beginning uv draws the line: indexes' days are of UTC, as uv's are."""
+    """The day after: uv's days end by this machine's clock, the indexes' are of UTC."""
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

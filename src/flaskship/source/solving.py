@@ -7,6 +7,7 @@ of that pin's day. Where this cannot be, as of today; then pins go, one at a tim
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -14,9 +15,10 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -66,9 +68,19 @@ class Search:
         """Goes on from where a trial led."""
         self.wanted, self.decisions, self.refusal = trial.wanted, trial.decisions, trial.refusal
 
-    def let_go(self, name: str, reason: str) -> None:
-        self.decisions.append(f"{self.wanted[name]} is taken without its version: {reason}.")
-        self.wanted[name].specifier = SpecifierSet()
+    def let_go(self, names: Collection[str], reason: str) -> None:
+        """The versions of `names`. With one that serves pages all of these go: they are made for each other."""
+        web = [each for each, wanted in self.wanted.items() if self.serves(each) and wanted.specifier]
+        together = sorted({*names, *(web if any(self.serves(each) for each in names) else ())})
+        verb = "are taken without their versions" if len(together) > 1 else "is taken without its version"
+        self.decisions.append(f"{listed(str(self.wanted[each]) for each in together)} {verb}: {reason}.")
+        for each in together:
+            self.wanted[each] = copy.copy(self.wanted[each])
+            self.wanted[each].specifier = SpecifierSet()
+
+    def serves(self, name: str) -> bool:
+        """Whether it is what serves pages, newer versions of which serve apps that were written for older ones."""
+        return (name in WEB or name.startswith("flask-")) and name not in self.models
 
 
 def solve(requirements: Requirements, pythons: Sequence[str] | None = None) -> Solved:
@@ -92,7 +104,8 @@ def solve(requirements: Requirements, pythons: Sequence[str] | None = None) -> S
 
 
 def _digest(requirements: Requirements, pythons: Sequence[str] | None) -> str:
-    facts = [requirements.wanted, requirements.models, requirements.python, requirements.committed, pythons]
+    own = [(each.name, each.stat().st_mtime_ns) for each in sorted(Path(__file__).parent.rglob("*.py"))]
+    facts = [own, requirements.wanted, requirements.models, requirements.python, requirements.committed, pythons]
     here = [platform.machine(), sys.platform, indexes.options(), sorted(_told().items())]
     return hashlib.sha256(json.dumps([facts, here]).encode()).hexdigest()[:32]
 
@@ -131,6 +144,8 @@ def _outcome(found: Answer, pins: Mapping[str, str], newest: str) -> Iterator[st
     if other:
         yield f"In place of what was pinned: {', '.join(sorted(other))}."
     asked = found.question
+    if not asked.backend:
+        yield "PyTorch's own index cannot be reached: another build than that for CPUs may be taken, which is large."
     reason = f", the day of {newest}" if newest and asked.day else ""
     when = f"as of {asked.day}{reason}" if asked.day else "as of today"
     yield f"{len(now)} packages go together on Python {asked.python}, {when}."
@@ -146,7 +161,7 @@ def _unknown(search: Search) -> None:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             search.decisions.append(f"{name} is left out: no index has a package of that name.{hint}")
         elif version and not package.of(version):
-            search.let_go(name, "no index has that version")
+            search.let_go([name], "no index has that version")
 
 
 def _day(search: Search) -> tuple[str, str]:
@@ -181,7 +196,7 @@ def _ordered(search: Search, pythons: Sequence[str], wish: str, day: str) -> lis
 
 def _weight(search: Search, python: str) -> tuple[int, int, int]:
     """How many pins it costs: of model libraries, of others, of those that serve pages."""
-    blocked = _blockers(search, python)
+    blocked = sorted(_blockers(search, python))
     models = sum(each in search.models for each in blocked)
     web = sum(each in WEB and each not in search.models for each in blocked)
     return models, len(blocked) - models - web, web
@@ -209,27 +224,24 @@ def _on_any(search: Search, order: Sequence[str], day: str) -> Answer | None:
         second = second or (whole, trial)
     if second is None:
         return None
-    old = [each for each in sorted(blamed & WEB & search.pins().keys()) if each not in search.models]
-    for each in old:
-        search.let_go(each, f"Python {order[0]} is too new for what it needs, and newer versions serve the same apps")
-    if old:
+    if old := [each for each in blamed & search.pins().keys() if search.serves(each)]:
+        search.let_go(old, f"Python {order[0]} is too new for what they need, and newer ones serve the same apps")
         return _on_any(search, order, day)
     search.take(second[1])
     return second[0]
 
 
 def _without_blockers(search: Search, python: str) -> Search:
-    blocked = _blockers(search, python)
-    said = [_without(search, search.wanted[each], python) for each in blocked]
-    wanted = {name: Requirement(name if name in blocked else str(each)) for name, each in search.wanted.items()}
-    return replace(search, wanted=wanted, decisions=[*search.decisions, *said])
-
-
-def _without(search: Search, wanted: Requirement, python: str) -> str:
-    able = [each for each in reversed(PYTHONS) if search.known[wanted.name].had(pin(wanted), each)]
-    where = f"Python {' and '.join(able)} only" if able else f"no Python from {PYTHONS[-1]} on"
-    doubt = " What it wrote may not load, or answer differently." if wanted.name in search.models else ""
-    return f"{wanted} is taken without its version on Python {python}: it has wheels for {where}.{doubt}"
+    """A search in which the pins that have no wheel for that Python are gone."""
+    trial = replace(search, wanted=dict(search.wanted), decisions=list(search.decisions))
+    blocked = sorted(_blockers(search, python))
+    if blocked:
+        ever = any(search.known[each].had(pin(search.wanted[each]), one) for each in blocked for one in PYTHONS)
+        where = f"Python {python}" if ever else f"Python {PYTHONS[-1]} or later"
+        doubt = "; what they wrote may not load, or answer differently" if search.models & set(blocked) else ""
+        named = listed(f"{each} {pin(search.wanted[each])}" for each in blocked)
+        trial.let_go(blocked, f"there are no wheels of {named} for {where}{doubt}")
+    return trial
 
 
 def _with_less(search: Search, order: Sequence[str], day: str) -> Answer | None:
@@ -237,11 +249,23 @@ def _with_less(search: Search, order: Sequence[str], day: str) -> Answer | None:
     search.take(_without_blockers(search, order[0]))
     while any(each.specifier for each in search.wanted.values()):
         culprit = _culprit(search)
-        search.let_go(culprit, f"with it there is no set that goes together ({search.refusal.short})")
-        for when in dict.fromkeys([day, ""]):
-            if found := _on_any(search, order[:1], when):
-                return found
-    return None
+        search.let_go([culprit], _reason(search, culprit))
+        if found := _on_any(search, order[:1], day):
+            return found
+    return _on_any(search, order[:1], "")
+
+
+def _reason(search: Search, culprit: str) -> str:
+    """Why one version does not go with the others, in few words where uv's are as they mostly are."""
+    name, said = re.escape(culprit), search.refusal.reason
+    for pattern, form in (
+        (rf"([a-z0-9][\w.-]*[<>=]\S*) depends on ({name}(?:{{[^}}]*}})?[<>=!]\S*)", "{} needs {}"),
+        (rf"({name}==\S+) depends on (\S+)", "{} needs {}"),
+        (rf"you require ({name}[<>]\S+) and {name}==", "the model's library goes with {}"),
+    ):
+        if match := re.search(pattern, said):
+            return form.format(*(each.rstrip(",.") for each in match.groups()))
+    return f"with it nothing goes together. {search.refusal.short.rstrip('.')}"
 
 
 def _culprit(search: Search) -> str:
@@ -251,7 +275,7 @@ def _culprit(search: Search) -> str:
         named = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", search.refusal.reason) is not None
         version = pin(search.wanted[name])
         day = search.known[name].uploaded(version) if version and name in search.known else ""
-        return name in search.models, not named, name not in WEB, day, name
+        return name in search.models, not named, not search.serves(name), day, name
 
     return min((name for name, each in search.wanted.items() if each.specifier), key=rank)
 
@@ -268,17 +292,17 @@ def _question(search: Search, python: str, day: str) -> Question:
     if day and "torch" in search.wanted and "torch" in search.known and not search.wanted["torch"].specifier:
         then = [each.version for each in search.known["torch"].files if each.uploaded and each.uploaded[:10] <= day]
         wanted += [f"torch<={max(then).public}"] if then else []
-    if not day:
-        wanted += _era(search)
+    wanted += _era(search)
     return Question(python=python, wanted=tuple(sorted(wanted)), day=day, sources=frozenset(sources))
 
 
 def _era(search: Search) -> list[str]:
-    """The libraries of a pinned scikit-learn's time, where no days are known."""
+    """The libraries of a pinned scikit-learn's time, which its own metadata do not bound."""
     sklearn = search.wanted.get("scikit-learn")
     numbers = re.findall(r"\d+", pin(sklearn))[:2] if sklearn else []
     era = environments.ERAS.get((int(numbers[0]), int(numbers[1]))) if len(numbers) == 2 else None
-    return [each for each in era.bounds if not search.pins().get(re.split("<", each)[0])] if era else []
+    bounds = {re.split("<", each)[0]: each for each in era.bounds} if era else {}
+    return [each for name, each in bounds.items() if name != "pandas" or name in search.wanted]
 
 
 def _parts(search: Search, answer: Answer) -> dict[str, str]:
@@ -300,3 +324,9 @@ def _cannot(search: Search) -> VersionMismatch:
         f"No versions of {', '.join(sorted(search.wanted))} go together: {search.refusal.short}."
         " Take out of requirements.txt what the app does not need, or pin what it does."
     )
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -11,6 +11,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from flaskship.artifact.facts import SOFT
 from flaskship.source import Requirements
 from flaskship.source.requirements import declared, imports, pickles
 from flaskship.source.requirements.found import PYTHONS, Found, pin
@@ -46,8 +47,7 @@ def join(
     _listed(joined, base, lists)
     needed = _needed(joined, read, installed)
     _slips(joined, {name for name, _ in needed})
-    for name, where in needed:
-        _imported(joined, name, where, base, lists)
+    _imported(joined, needed, base, lists)
     models = _held(joined, held)
     _companions(joined)
     if joined.wanted.pop(OWN, None):
@@ -71,7 +71,7 @@ def _listed(joined: Joined, base: Found | None, lists: list[Found]) -> None:
     if base is None:
         joined.decisions.append("No file says which packages are needed: they are read from the imports.")
         return
-    joined.decisions.append(f"{len(base.wanted)} requirements are read from {base.path}.")
+    joined.decisions.append(f"{len(base.wanted)} packages are asked for by {base.path}.")
     joined.wanted |= base.wanted
 
 
@@ -100,37 +100,46 @@ def _slips(joined: Joined, needed: set[str]) -> None:
             joined.decisions.append(f"{name} is taken as {near[0]}, which is imported.")
 
 
-def _imported(joined: Joined, name: str, where: str, base: Found | None, lists: list[Found]) -> None:
-    if joined.has(name):
-        return
-    other = next((each for each in lists if name in each.wanted), None)
-    joined.wanted[name] = other.wanted[name] if other else Requirement(name)
-    if other and other is not base:
-        joined.decisions.append(f"{joined.wanted[name]} is taken from {other.path}: it is imported in {where}.")
-    elif base is not None:
-        joined.decisions.append(f"{name} is added: it is imported in {where}, and {base.path} does not list it.")
-    else:
-        joined.decisions.append(f"{name} is imported in {where}.")
+def _imported(joined: Joined, needed: list[tuple[str, str]], base: Found | None, lists: list[Found]) -> None:
+    """Adds what is imported and not asked for; another list may say which version."""
+    added = []
+    for name, where in needed:
+        if joined.has(name):
+            continue
+        other = next((each for each in lists if name in each.wanted), None)
+        joined.wanted[name] = other.wanted[name] if other else Requirement(name)
+        added.append(f"{joined.wanted[name]} ({where})" if not other else f"{joined.wanted[name]} (as in {other.path})")
+    if added:
+        reason = f"are imported, and not in {base.path}" if base else "are imported"
+        joined.decisions.append(f"Added, as they {reason}: {', '.join(sorted(added))}.")
 
 
 def _held(joined: Joined, held: Held) -> set[str]:
     """What the model files hold, at the versions that wrote them; the names of these libraries."""
-    models = set()
+    models, added = set(), []
     for name, files in sorted(held.files.items()):
         known = next((each for each in (name, *COVERS.get(name, ())) if each in joined.wanted), "")
         wanted = joined.wanted.setdefault(known or name, Requirement(name))
-        models.add(known or name)
-        if not known:
-            joined.decisions.append(f"{name} is added: {_shown(files)} holds its objects.")
-        version = held.version(name)
-        if version:
+        models.add(wanted.name)
+        added += [] if known else [f"{name} ({_shown(files)})"]
+        if version := held.version(name):
             _written(joined, wanted, held.versions[name], version)
             continue
         for bound in held.bounds.get(name, []):
-            if not _agrees(wanted, bound):
-                joined.decisions.append(f"{wanted.name}{bound} is asked for, as {_shown(files)} was written with it.")
-                wanted.specifier = SpecifierSet(bound) if pin(wanted) else wanted.specifier & SpecifierSet(bound)
-    return models
+            _bounded(joined, wanted, bound, files)
+    if added:
+        joined.decisions.append(f"Added, as model files hold their objects: {', '.join(added)}.")
+    return models - set(SOFT) or models
+
+
+def _bounded(joined: Joined, wanted: Requirement, bound: str, files: Sequence[str]) -> None:
+    """What the file's bytes tell of a version that they do not name."""
+    limit = SpecifierSet(bound)
+    if pin(wanted) and limit.contains(pin(wanted), prereleases=True):
+        return
+    over = f", not {wanted}" if pin(wanted) else ""
+    joined.decisions.append(f"{wanted.name}{bound} is taken{over}: {_shown(files)} was written with it.")
+    wanted.specifier = limit if pin(wanted) else wanted.specifier & limit
 
 
 def _written(joined: Joined, wanted: Requirement, versions: Mapping[str, str], version: str) -> None:
@@ -146,11 +155,6 @@ def _written(joined: Joined, wanted: Requirement, versions: Mapping[str, str], v
                 f" Save it again with {version}."
             )
     wanted.specifier = SpecifierSet(f"=={version}")
-
-
-def _agrees(wanted: Requirement, bound: str) -> bool:
-    version = pin(wanted)
-    return bool(version) and SpecifierSet(bound).contains(version, prereleases=True)
 
 
 def _companions(joined: Joined) -> None:

@@ -45,14 +45,14 @@ READERS: tuple[tuple[re.Pattern[str], Reader], ...] = tuple(
 
 def read(folder: Path, root: str) -> list[Found]:
     """What each of these files asks for: the app's own folder's before those above it."""
-    found = []
+    found: dict[str, Found] = {}
     for place in _upwards(root):
         here = sorted(_files(folder / place))
         for pattern, reader in READERS:
-            for name in here:
-                if pattern.fullmatch(name):
-                    found.append(reader(folder, (PurePosixPath(place) / name).as_posix()))
-    return found
+            for name in filter(pattern.fullmatch, here):
+                path = (PurePosixPath(place) / name).as_posix()
+                found[path] = found.get(path) or reader(folder, path)
+    return list(found.values())
 
 
 def python(folder: Path, root: str) -> tuple[str, str]:

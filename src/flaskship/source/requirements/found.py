@@ -37,9 +37,11 @@ class Found:
     def warn(self, sentence: str) -> None:
         self.warnings.append(f"{self.path}: {sentence}")
 
-    def add(self, text: str, *, lock: bool = False) -> None:
-        """One requirement, however it is written. Locks' own words need no repair, and are not overruled here."""
-        line = text.strip().strip("'\",;").strip()
+    def add(self, text: str) -> None:
+        """One requirement, however it is written."""
+        line = text.strip().rstrip(",;").strip()
+        if line[:1] in ("'", '"') and line[:1] == line[-1:]:
+            line = line.strip(line[:1]).strip()
         if not line:
             return None
         if re.match(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/|[A-Za-z]:\\|\.$|.*\.(whl|zip|tar\.gz)$", line):

@@ -75,14 +75,14 @@ class Package:
         return any(each.runs_on(python) for each in self.of(version)) or self.source_only(version)
 
     def by(self, day: str) -> bool:
-        """Whether on that day there was a wheel of it for any Python that apps are served on."""
-        there = (each for each in self.files if each.uploaded and each.uploaded[:10] <= day)
+        """Whether by that day ("" is today) there was a wheel of it for any Python that apps are served on."""
+        there = (each for each in self.files if not day or "" < each.uploaded[:10] <= day)
         return any(each.runs_on(python) for each in there for python in PYTHONS)
 
     def since(self, python: str, day: str) -> str:
-        """The first day after `day` on which there was a wheel for `python`, "" where there never was."""
-        days = (each.uploaded[:10] for each in self.files if each.uploaded[:10] > day and each.runs_on(python))
-        return min(days, default="")
+        """The first day after `day` on which a release had a wheel for `python`, "" where there was none."""
+        there = (each for each in self.files if not each.version.is_prerelease and each.uploaded[:10] > day)
+        return min((each.uploaded[:10] for each in there if each.runs_on(python)), default="")
 
 
 def packages(names: Collection[str]) -> dict[str, Package]:

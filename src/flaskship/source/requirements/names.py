@@ -335,6 +335,14 @@ INSTEAD = {  # distribution -> the one that a server takes, and why
     "tensorflow-macos": ("tensorflow", "it is for macOS"),
 }
 
+NOTEBOOKS = _words(
+    """
+    ipykernel ipython ipython-genutils ipywidgets jupyter jupyter-client jupyter-console jupyter-core
+    jupyter-server jupyterlab jupyterlab-pygments jupyterlab-server jupyterlab-widgets nbclassic nbclient nbconvert
+    nbformat notebook notebook-shim pyzmq qtconsole qtpy spyder spyder-kernels terminado widgetsnbextension
+    """
+)
+
 ELSEWHERE = {  # distribution -> where it is of use
     **dict.fromkeys(
         [
@@ -360,6 +368,7 @@ ELSEWHERE = {  # distribution -> where it is of use
         ],
         "it is for Windows",
     ),
+    **dict.fromkeys(NOTEBOOKS, "it is for notebooks"),
     **dict.fromkeys(["appnope", "pyobjc", "pyobjc-core", "tensorflow-metal"], "it is for macOS"),
     **dict.fromkeys(["gunicorn", "uwsgi", "mod-wsgi", "meinheld", "bjoern"], "Flaskship's own server takes its place"),
     **dict.fromkeys(

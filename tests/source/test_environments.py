@@ -1,0 +1,95 @@
+"""The environment of an app: this one where it fits, else a set that goes together, and an interpreter that has it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from packaging.requirements import Requirement
+
+from flaskship.errors import VersionMismatch
+from flaskship.source import Requirements, Solved, environments, solving
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def solved(*wanted: str, models: tuple[str, ...] = (), pythons: tuple[str, ...] | None = None) -> Solved:
+    try:
+        return environments.solve(Requirements(wanted=wanted, models=models), pythons)
+    except VersionMismatch as error:
+        if "cannot be fetched" in error.detail:
+            pytest.skip(f"needs: a package index ({error})")
+        raise
+
+
+def pins(found: Solved) -> dict[str, str]:
+    return dict(each.split("==") for each in found.pins)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLASKSHIP_CACHE", str(tmp_path / "cache"))
+
+
+def test_this_environment_fits_what_it_has_and_names_all_that_is_needed():
+    found = environments.fits(Requirements(wanted=("flask>=2", "numpy", 'colorama; sys_platform == "win32"')))
+    assert found.python == HERE
+    assert {"flask", "werkzeug", "jinja2", "markupsafe", "numpy"} <= pins(found).keys()
+
+
+@pytest.mark.parametrize("wanted", ["flask==1.1.2", "surely-nobodys-package", "flask[dotenv]>=99", "numpy<1"])
+def test_this_environment_does_not_fit_what_it_lacks(wanted):
+    assert environments.fits(Requirements(wanted=("flask", wanted))) is None
+
+
+def test_another_python_than_the_folder_asks_for_is_said():
+    found = environments.fits(Requirements(wanted=("flask",), python="3.8"))
+    assert found.decisions == (f"The folder asks for Python 3.8; {HERE} is here, and has all that it needs.",)
+
+
+def test_what_an_old_pin_needs_is_of_its_day():
+    found = solved("flask==1.1.2")
+    assert Requirement("jinja2<3").specifier.contains(pins(found)["jinja2"])
+    assert Requirement("werkzeug<2").specifier.contains(pins(found)["werkzeug"])
+    assert found.python == "3.8"
+    assert "as of 2020-04-03, the day of flask 1.1.2" in found.decisions[-1]
+
+
+def test_pins_without_wheels_go_and_what_takes_their_place_is_said():
+    found = solved("scikit-learn==0.19.1", "numpy==1.16.2", "surely-nobodys-package")
+    said = "\n".join(found.decisions)
+    assert found.python == "3.8"
+    assert pins(found)["scikit-learn"].startswith("0.22")
+    assert "surely-nobodys-package is left out: no index has a package of that name." in said
+    assert "there are no wheels of numpy 1.16.2 and scikit-learn 0.19.1 for Python 3.8 or later" in said
+    assert f"numpy {pins(found)['numpy']}, scikit-learn {pins(found)['scikit-learn']}" in said
+
+
+def test_flasks_pin_goes_where_it_blocks_and_a_model_librarys_stays():
+    found = solved("flask==1.1.2", "werkzeug==1.0.1", "scikit-learn==1.7.2", models=("scikit-learn",))
+    assert pins(found)["scikit-learn"] == "1.7.2"
+    assert Requirement("flask>=3").specifier.contains(pins(found)["flask"])
+    assert any(each.startswith("flask==1.1.2 and werkzeug==1.0.1 are taken without") for each in found.decisions)
+
+
+def test_a_pin_that_the_models_library_contradicts_goes():
+    found = solved("numpy==1.26.4", "pandas==2.2.0", "scikit-learn==0.24.2", models=("scikit-learn",))
+    assert pins(found)["scikit-learn"] == "0.24.2"
+    assert Requirement("numpy<1.22").specifier.contains(pins(found)["numpy"])
+
+
+def test_an_environment_has_the_version_that_wrote_a_pickle_and_a_server():
+    found = solved("flask", "scikit-learn==0.24.2", models=("scikit-learn",))
+    assert (found.python, pins(found)["scikit-learn"]) == ("3.9", "0.24.2")
+    python = environments.python(found)
+    code = "import flask, sklearn, granian.server, gunicorn.app.base; print(sklearn.__version__)"
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0.24.2"
+    assert environments.python(found) == python
+
+
+def test_a_solved_set_is_kept(monkeypatch):
+    found = solved("itsdangerous==2.0.1")
+    monkeypatch.setattr(solving, "_solve", pytest.fail)
+    assert solved("itsdangerous==2.0.1") == found
