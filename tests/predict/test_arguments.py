@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -43,6 +44,10 @@ IMAGE, ARRAY, FILE, TABLE, OBJECT = (
 class Item:
     price: float
     day: datetime.date | None = None
+
+
+class Tagged(msgspec.Struct, tag=True):
+    a: int
 
 
 def argument(type: FieldType = NUMBER, name: str = "x", **more: Any) -> Field:
@@ -135,6 +140,14 @@ KINDS: dict[str, tuple[Field, Any, dict[str, Any], Any]] = {
         list[Item],
         {"json": ITEMS, "file": json.dumps(ITEMS).encode()},
         [Item(1.5, datetime.date(2026, 1, 31)), Item(2.0)],
+    ),
+    "decimal": (argument(OBJECT), Decimal, {"json": "1.10"}, Decimal("1.10")),
+    "numbers as keys": (argument(OBJECT), dict[int, float], {"json": {"1": 2.5}, "file": b'{"1": 2.5}'}, {1: 2.5}),
+    "one of several": (
+        argument(OBJECT),
+        Tagged,
+        {"json": {"type": "Tagged", "a": 1}, "file": b'{"type":"Tagged","a":1}'},
+        Tagged(1),
     ),
     "dictionary": (argument(OBJECT), dict[str, list[int]], {"json": {"a": [1, 2]}}, {"a": [1, 2]}),
     "anything": (argument(OBJECT), Any, {"json": {"a": [1, None]}}, {"a": [1, None]}),
@@ -285,6 +298,7 @@ def test_what_is_out_of_bounds_is_said_in_a_sentence(field, value, said):
         (list[Annotated[int, msgspec.Meta(ge=0)]], [1, -1], "$.x[1]", "'x[1]' must be at least 0, not -1."),
         (list[Annotated[str, msgspec.Meta(pattern="^a")]], ["b"], "$.x[0]", "'x[0]' must match '^a', not text ('b')."),
         (Literal["a", 1], "c", "$.x", "'x' is 'c', none of its choices."),
+        (dict[int, int], {"a": 1}, "$.x", "'x' has a member whose name is wrong: it takes a whole number, not text."),
         (dict[str, int], {"a": "b"}, "$.x[...]", "'x[...]' takes a whole number, not text."),
         (tuple[int, str], [1], "$.x", "'x' must have 2 values, not 1."),
     ],

@@ -37,6 +37,8 @@ def check(value: Any, kind: Any, path: str, start: int = 0) -> None:
     elif isinstance(value, dict):
         fields = getattr(kind, "fields", None)
         known = None if fields is None else {each.encode_name: each.type for each in fields}
+        if known is not None and getattr(kind, "tag_field", None):
+            known[kind.tag_field] = None
         _members(value, known, path, start)
         for name, each in value.items():
             inner = known[name] if known is not None else getattr(kind, "value_type", None)

@@ -19,7 +19,7 @@ from flaskship.predict.rules import described
 from flaskship.predict.uploads import Given, Upload
 from flaskship.schema import Field
 
-SAID = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
+SAID = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
 STEP = re.compile(r"\[([0-9]+)\]|\[?\.+\]?([^.\[\]]*)")
 MISSING = re.compile(r"Object missing required field `(.*)`")
 TYPES = re.compile(r"Expected `(.*)`, got `(.*)`")
@@ -28,7 +28,7 @@ BOUND = re.compile(r"Expected `\w+` (>=|>|<=|<) (.+)")
 OTHERS = (
     (re.compile(r"Expected `\w+` that's a multiple of (.*)"), "must be a multiple of {}"),
     (re.compile(r"Expected `\w+` matching regex '(.*)'"), "must match '{}'"),
-    (re.compile(r"Invalid enum value (.*)"), "is {}, none of its choices"),
+    (re.compile(r"Invalid (?:enum )?value (.*)"), "is {}, none of its choices"),
     (re.compile(r"Invalid RFC3339 encoded datetime"), "takes a date and time, such as 2026-01-31T12:30:00"),
     (re.compile(r"Invalid RFC3339 encoded date"), "takes a date, such as 2026-01-31"),
     (re.compile(r"Invalid RFC3339 encoded time"), "takes a time, such as 12:30:00"),
@@ -49,6 +49,13 @@ WORDS = {
     "uuid": "a UUID",
 }
 LIMITS = {">=": "at least ", ">": "more than ", "<=": "at most ", "<": "less than ", "==": ""}
+TEXTUAL = (  # as a text has them, they are not to be taken for JSON: 1.10, 2026-01-31
+    msgspec.inspect.DecimalType,
+    msgspec.inspect.UUIDType,
+    msgspec.inspect.TimeDeltaType,
+    msgspec.inspect.StrType,
+    msgspec.inspect.BytesType,
+)
 COLLECTIONS = (
     msgspec.inspect.ListType,
     msgspec.inspect.SetType,
@@ -73,7 +80,7 @@ class Structure(Argument):
     def parsed(self, value: Any, *, strict: bool = True) -> Any:
         try:
             check(value, self._kind, self.name)
-            return msgspec.convert(value, self._hint, strict=strict)
+            return msgspec.convert(value, self._hint, strict=strict, str_keys=True)
         except msgspec.ValidationError as error:
             raise told(str(error), self.name, value) from error
         except RecursionError as error:
@@ -81,11 +88,13 @@ class Structure(Argument):
 
     def spelled(self, text: str) -> Any:
         """JSON, or where it is none a text that the hint takes; of a list, one value."""
+        if isinstance(bare(self._kind), TEXTUAL):
+            return self.parsed(text, strict=False)
         try:
             value = loads(text)
         except (ValueError, RecursionError):
             value = text
-        if self._many and not isinstance(value, list):
+        if self._many and not isinstance(value, list) and not (value is None and self.field.nullable):
             return self.several([text])
         if isinstance(value, str) and text[:1] in "[{":
             raise ValueError(f"{self.name!r} takes {self.noun}, and its text is no valid JSON.")
@@ -118,6 +127,8 @@ def told(message: str, name: str, value: Any) -> Inside:
     """A message of msgspec's as a sentence of ours, and where it is."""
     found = SAID.fullmatch(message)
     what, path = (found["what"], found["path"] or "") if found else (message, "")
+    if found and found["key"]:
+        return Inside(f"{name + path!r} has a member whose name is wrong: it {_sentence(what, ABSENT)}.", path)
     if missing := MISSING.fullmatch(what):
         path = f"{path}.{missing[1]}"
         return Inside(f"{name + path!r} is missing.", path)

@@ -31,6 +31,7 @@ FILES = {
 }  # what travels as files, and what a sample of it is called
 FORMATS = {"date": "2026-01-31", "date-time": "2026-01-31T12:30:00Z", "time": "12:30:00", "email": "ada@example.org"}
 FORMATS |= {"uuid": "00000000-0000-4000-8000-000000000000", "uri": "https://example.org/", "duration": "PT1H"}
+FORMATS |= {"decimal": "1.50"}
 
 
 def row(signature: Signature) -> dict[str, Any]:
@@ -63,6 +64,8 @@ def _plain(field: Field) -> Any:
             return value if field.boxed else _shaped(value, field)
         case FieldType.ARRAY if field.shape:
             return _shaped(0.0, field)
+        case FieldType.ARRAY if field.dtype.startswith(("int", "uint", "bool")):
+            return [[0, 1], [1, 0]]
     return _shaped(PLAIN[field.type], field) if not field.boxed else PLAIN[field.type]
 
 
