@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from flaskship.source import Interface
 from flaskship.source.code import Code, Module, in_text
@@ -62,11 +61,12 @@ class Apps:
     def __init__(self, code: Code) -> None:
         self.code = code
         self._names: dict[str, dict[str, App]] = {}
+        self.needing: dict[str, dict[str, App]] = {}  # factories that need arguments: of use to who calls them
 
     def names(self, path: str) -> dict[str, App]:
         """What a module binds to an app or to a factory of one, imported names included."""
         if path not in self._names:
-            self._names[path] = {}  # modules that import each other see what is known so far
+            self._names[path], self.needing[path] = {}, {}  # modules that import each other see what is known so far
             module = self.code.module(path)
             if module:
                 scope = Scope(self, module, self._names[path])
@@ -152,12 +152,7 @@ class Scope:
             if len(names) <= len(node.args.defaults) and all(node.args.kw_defaults) and not node.decorator_list:
                 self.bound[node.name] = replace(app, object=node.name, factory=True, line=node.lineno)
             else:
-                self.needing[node.name] = replace(app, object=node.name, factory=True, line=node.lineno)
-
-    @cached_property
-    def needing(self) -> dict[str, App]:
-        """Factories that need arguments: of use to who calls them, and to nobody else."""
-        return {}
+                self.apps.needing[self.path][node.name] = replace(app, object=node.name, factory=True, line=node.lineno)
 
     def returned(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> App | None:
         inner = Scope(self.apps, self.module, dict(self.bound))
@@ -211,7 +206,7 @@ class Scope:
     def made(self, func: ast.expr) -> App | None:
         """What a call of a function of the folder gives."""
         if isinstance(func, ast.Name):
-            app = self.bound.get(func.id) or self.needing.get(func.id) or self.imported(func.id)
+            app = self.bound.get(func.id) or self.apps.needing[self.path].get(func.id) or self.imported(func.id)
         else:
             app = self.elsewhere(func) if isinstance(func, ast.Attribute) else None
         return replace(app, factory=False) if app and app.factory else None
@@ -220,12 +215,10 @@ class Scope:
         """A factory with arguments, in the module of the folder that it comes from."""
         owner, _, original = self.module.origins.get(name, "").rpartition(".")
         source = self.apps.code.local(owner, self.path) if owner else ""
-        module = self.apps.code.module(source) if source and source != self.path else None
-        if not module:
+        if not source or source == self.path:
             return None
-        scope = Scope(self.apps, module, dict(self.apps.names(source)))
-        scope.body(unguarded(module.tree.body))
-        return scope.needing.get(original)
+        self.apps.names(source)
+        return self.apps.needing[source].get(original)
 
     def inherited(self, name: str, depth: int = 0) -> tuple[str, Interface] | None:
         """What a class of the folder is at bottom: `class Site(Flask)`."""

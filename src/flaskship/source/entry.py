@@ -15,7 +15,7 @@ from pathlib import Path
 from flaskship.errors import NotRecognised, UsageError
 from flaskship.source import Entry, Interface, candidates, ports, roots, signs, starts
 from flaskship.source.apps import App, Apps
-from flaskship.source.candidates import Candidate
+from flaskship.source.candidates import Candidate, Candidates
 from flaskship.source.code import Code
 from flaskship.source.commands import Start
 from flaskship.source.starts import Said
@@ -121,7 +121,7 @@ def held(apps: Apps, file: str, attribute: str) -> tuple[App | None, str]:
     """The app of that name in a file, or its best; and the expression that gives it."""
     found = apps.of(file)
     if not attribute:
-        app = candidates.main(apps, file, found) if found else None
+        app = Candidates(apps).main(file, found) if found else None
         return app, app.object if app else ""
     bare = attribute.partition("(")[0]
     for app in found:
@@ -195,14 +195,15 @@ def placed(code: Code, base: str, start: Start) -> str:
 
 def best(apps: Apps, attribute: str = "") -> Choice:
     """The module that looks most like the app. Raises where there is none, or no single one."""
-    ranked = candidates.ranked(apps)
+    search = Candidates(apps)
+    ranked = search.ranked()
     if attribute:
         bare = attribute.partition("(")[0]
         ranked = [each for each in ranked if bare in apps.names(each.path)]
     if not ranked:
         if attribute:
             raise UsageError(f"No module in {str(apps.code.tree.folder)!r} has an app called {attribute!r}.")
-        raise NotRecognised(candidates.instead(apps.code))
+        raise NotRecognised(search.instead())
     first = ranked[0]
     equal = [each for each in ranked if first.score - each.score < MARGIN and each.app.made != first.app.made]
     if equal:
@@ -211,10 +212,10 @@ def best(apps: Apps, attribute: str = "") -> Choice:
     app, name = held(apps, first.path, attribute) if attribute else (first.app, first.app.object)
     reasons = [f"{first.path!r} {first.why}."]
     reasons += [f"Not {each.path!r}, which {each.why}." for each in others[: SHOWN - 1]]
-    reasons += candidates.decoys(apps.code, first.path)
+    reasons += search.decoys(first.path)
     return Choice(file=first.path, app=app, object=name, reasons=tuple(reasons))
 
 
 def several(tree: Tree, equal: Sequence[Candidate]) -> str:
-    lines = [f"  --app {candidates.target(each)}   ({each.why})" for each in equal[:SHOWN]]
+    lines = [f"  --app {each.target}   ({each.why})" for each in equal[:SHOWN]]
     return "\n".join([f"Several apps in {str(tree.folder)!r} are equally good. Say which:", *lines])

@@ -86,7 +86,8 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
     tree = walk(folder)
     code = Code(tree)
     modules = code.reach(entry.file)
-    needed = needs(code, modules, entry.root)
+    names = named.paths(code, modules, entry.root)
+    needed = needs(code, modules, names, entry.root)
     for path in (path for path in needed.files if keras.of_windows(folder / path)):
         raise AppFailed(
             f"{path!r} {needed.where[path]} was saved by Keras on Windows, with backslashes in its weights' names,"
@@ -107,22 +108,22 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
         else:
             files[path] = size
     warnings += [*pointers(tree, files), *used_secrets(secret, needed), *secrets.in_code(tree, files)]
-    into = named.written_into(code, modules, entry.root)
+    into = named.written_into(names, tree, entry.root)
     warnings += [f"{at[1:-1]} writes into {path!r}, which is not there: it is made." for path, at in into.items()]
     return Content(
         files=files,
         folders=tuple(sorted({*(path for path in tree.empty if not above(path, left_out)), *into})),
         left_out=dict(sorted(left_out.items())),
         secrets=tuple(sorted(secret)),
-        missing=tuple(named.missing(code, modules, entry.root)),
+        missing=tuple(named.missing(names, tree, entry.root)),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def needs(code: Code, modules: Sequence[Module], root: str) -> Needed:
+def needs(code: Code, modules: Sequence[Module], names: Sequence[Named], root: str) -> Needed:
     where = {module.path: f"({module.path}, line 1)" for module in modules}
     folders = {}
-    for each in named.paths(code, modules, root):
+    for each in names:
         path = each.inside(root)
         if each.use in (Use.READ, Use.NAMED) and path in code.tree.files:
             where.setdefault(path, each.at)

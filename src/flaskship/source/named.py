@@ -234,12 +234,11 @@ class Lookup:
         return f"{elsewhere[0]!r} is there" if len(elsewhere) == 1 else ""
 
 
-def missing(code: Code, modules: Iterable[Module], root: str) -> list[str]:
+def missing(found: list[Named], tree: Tree, root: str) -> list[str]:
     """What the code reads and the folder lacks, a line each: "model.pkl (app.py, line 12)", with why where known."""
-    found = paths(code, modules, root)
-    lookup = Lookup(code.tree, root)
+    lookup = Lookup(tree, root)
     made = {each.inside(root) for each in found if each.use in (Use.WRITTEN, Use.ASKED, Use.INTO)}
-    templates = [folder for folder in code.tree.folders if posixpath.basename(folder) == "templates"]
+    templates = [folder for folder in tree.folders if posixpath.basename(folder) == "templates"]
     lines: dict[str, str] = {}
     for each in found:
         if each.use is Use.TEMPLATE:
@@ -273,10 +272,9 @@ def templated(name: str, lookup: Lookup, folders: list[str]) -> bool:
     return any(path == name or path.endswith(f"/{name}") for path in lookup.tree.files)
 
 
-def written_into(code: Code, modules: Iterable[Module], root: str) -> dict[str, str]:
+def written_into(found: list[Named], tree: Tree, root: str) -> dict[str, str]:
     """Folders that the code writes into, that are not there and that nothing in it makes -> where it does so."""
-    found = paths(code, modules, root)
-    lookup = Lookup(code.tree, root)
+    lookup = Lookup(tree, root)
     made = {each.inside(root) for each in found if each.use is Use.WRITTEN}
     asked = {each.inside(root) for each in found if each.use is Use.ASKED}
     folders: dict[str, str] = {}

@@ -139,6 +139,12 @@ def parent(value: Value) -> Value:
     return (posixpath.dirname(value) or ".") if isinstance(value, str) else None
 
 
+def written(target: ast.expr) -> str:
+    if isinstance(target, ast.Name):
+        return target.id
+    return ast.unparse(target) if isinstance(target, ast.Attribute | ast.Subscript) else ""
+
+
 def assigned(module: Module) -> dict[str, ast.expr]:
     """What is assigned exactly once in a module: `NAME`, `Class.NAME`, `app.config['KEY']`."""
     found: dict[str, ast.expr] = {}
@@ -151,7 +157,7 @@ def assigned(module: Module) -> dict[str, ast.expr]:
             elif isinstance(node, ast.AnnAssign) and node.value:
                 targets = [node.target]
             for target in targets:
-                name = ast.unparse(target) if isinstance(target, ast.Name | ast.Attribute | ast.Subscript) else ""
+                name = written(target)
                 key = f"{owner.name}.{name}" if owner else name
                 times[key] += 1
                 if name and isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
