@@ -30,6 +30,7 @@ REQUESTS = 200  # each on a connection of its own, so that every worker gets som
 MARGIN = 1.25
 STEP = 16 << 20  # bytes
 SERVING = "Serving "  # what the server says once it is ready
+PLACES = ("PATH", "HOME", "PYTHON", "LD_")  # variables that name what lies in an image, and not here
 HERE = {
     variable("host"): "127.0.0.1",
     variable("port"): "0",
@@ -98,17 +99,26 @@ def _bundled(layer: Blob) -> Iterator[tuple[str, bytes]]:
 
 def _settings(image: Image) -> dict[str, str]:
     env = (image.settings().get("config") or {}).get("Env") or []
-    return dict(each.partition("=")[::2] for each in env if each.startswith("FLASKSHIP_"))
+    pairs = dict(each.partition("=")[::2] for each in env)
+    return {name: value for name, value in pairs.items() if not name.startswith(PLACES)}
 
 
 def _served(folder: Path, env: Mapping[str, str], *, trust: bool) -> int:
     bundle = Bundle.read(folder)
     with _server(folder, {**env, **HERE, variable("trust"): str(trust).lower(), variable("api_key"): ""}) as running:
         process, url = running
-        rows = bundle.golden.rows
-        for each in [rows, *(rows[at % len(rows)] for at in range(REQUESTS))]:
-            _ask(f"{url}/predict", each)
+        for path, rows in _asked(bundle).items():
+            for each in [rows, *(rows[at % len(rows)] for at in range(REQUESTS))]:
+                _ask(f"{url}{path}", each)
         return memory([process, *_children(process)])
+
+
+def _asked(bundle: Bundle) -> dict[str, list[dict[str, Any]]]:
+    """Paths, and the golden rows that are sent there; a function may have none."""
+    code = bundle.manifest.code
+    if code is None:
+        return {"/predict": bundle.golden.rows}
+    return {each.path: [bundle.recorded[each.name].row] for each in code.endpoints if each.name in bundle.recorded}
 
 
 @contextmanager

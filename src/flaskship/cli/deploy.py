@@ -23,6 +23,7 @@ from flaskship.image.spec import Image
 from flaskship.plan import BAKED
 from flaskship.serve import cpu
 from flaskship.settings import Settings, environment, variable
+from flaskship.target import Kind
 
 RUNNING = ("replicas", "memory", "cpus", "env", "secret", "api_key", "rate_limit", "tls_cert", "tls_key", "nginx")
 TOOLS = {"docker": "Docker's command line", "kubectl": "kubectl"}
@@ -57,7 +58,9 @@ def command(
     image = ship.find(place, insecure=settings.insecure)
     service = _service(str(place if tag_only else place.at(image.digest)), image, settings, flags, valued=apply)
     service = replace(service, published=port or (443 if service.tls else 80))
-    measured = 0 if service.memory else _measured(image, service, settings)
+    measured = 0 if service.memory or service.kind is Kind.APP else _measured(image, service, settings)
+    if service.kind is Kind.APP and not service.memory:
+        talk.note("How much memory an app takes is not measured: without --memory it may take what there is")
     if goal == "swarm":
         text = swarm.render(service, measured=measured, fingerprint=_fingerprint(service))
     elif predictor:
