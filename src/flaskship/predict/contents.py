@@ -46,6 +46,7 @@ class Picture(Sent):
     def __init__(self, field: Field) -> None:
         super().__init__(field)
         self._images = library("flaskship.predict.images", "pillow")
+        self._images.formats()  # a tenth of a second, which is not the first caller's to wait
 
     def sent(self, upload: Upload) -> Any:
         return self._images.read(upload.body, self.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -29,7 +30,7 @@ STEPS = {  # mode -> that on its way to one that is saved; others go to RGB
 def read(content: bytes | memoryview, name: str) -> Image.Image:
     """A picture, wholly decoded, its first frame, turned as its EXIF says. Raises `ValueError` with a sentence."""
     try:
-        picture = Image.open(io.BytesIO(content), formats=[each for each in _formats() if each not in REFUSED])
+        picture = Image.open(io.BytesIO(content), formats=formats())
         width, height = picture.size
         if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
             raise _too_large(name, f"has {width} × {height} pixels")
@@ -56,9 +57,11 @@ def _too_large(name: str, what: str) -> Refused:
     return Refused(f"{name!r} {what}: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read. Send it smaller.")
 
 
-def _formats() -> list[str]:
-    Image.init()  # all of Pillow's own, once; those of plugins are there when they are imported
-    return Image.ID
+@cache
+def formats() -> tuple[str, ...]:
+    """What is read: Pillow's own formats, and those of plugins that were imported before this is asked first."""
+    Image.init()
+    return tuple(each for each in Image.ID if each not in REFUSED)
 
 
 def content(picture: Image.Image, format: str = "PNG") -> bytes:
