@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from flaskship.errors import VersionMismatch
 from flaskship.source import Requirements, Solved, environments, solving
@@ -77,6 +78,20 @@ def test_a_pin_that_the_models_library_contradicts_goes():
     found = solved("numpy==1.26.4", "pandas==2.2.0", "scikit-learn==0.24.2", models=("scikit-learn",))
     assert pins(found)["scikit-learn"] == "0.24.2"
     assert Requirement("numpy<1.22").specifier.contains(pins(found)["numpy"])
+
+
+def test_the_newest_is_taken_where_only_older_ones_have_wheels_and_none_was_compiled():
+    assert Version(pins(solved("flasgger", pythons=(HERE,)))["flasgger"]) > Version("0.9.5")
+
+
+def test_what_numpy_1_compiled_is_not_put_beside_a_model_of_numpy_2():
+    found = pins(solved("numpy>=2", "pandas", "python-dateutil==2.8.1", models=("numpy",), pythons=(HERE,)))
+    assert Version(found["pandas"]) >= Version("2.2.2")
+
+
+def test_a_python_that_is_named_and_has_no_wheels_of_a_pin_is_refused():
+    with pytest.raises(VersionMismatch, match=r"no wheels of scikit-learn 0\.24\.2 for Python 3\.12; Python 3\.9 has"):
+        solved("flask", "scikit-learn==0.24.2", models=("scikit-learn",), pythons=("3.12",))
 
 
 def test_an_environment_has_the_version_that_wrote_a_pickle_and_a_server():

@@ -233,7 +233,7 @@ def test_a_large_file_is_told(folder: Write) -> None:
     assert read(place).warnings == ("'big.bin' is large: 3.0 GiB. Does the app need it?",)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs: another user than root, who may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_cannot_be_read_is_told(folder: Write) -> None:
     place = folder(BASE | {"data/x.csv": ""})
     (place / "data/x.csv").chmod(0)

@@ -47,6 +47,14 @@ RELEASED = {  # Python -> its first day
     "3.14": "2025-10-07",
 }
 BEGIN = "2020-04-01"  # by then all that matters had wheels for Python 3.8, the oldest that apps are served on
+NUMPY_2 = {  # the first of each that runs with it, where their own metadata let earlier ones: numpy/numpy#26191
+    "h5py": "3.11",
+    "opencv-python": "4.10.0.84",
+    "opencv-python-headless": "4.10.0.84",
+    "pandas": "2.2.2",
+    "scikit-image": "0.23.1",
+    "shap": "0.46",
+}
 ERA = "setuptools"  # which each environment had up to Python 3.11, and packages of that time import without a word
 
 
@@ -86,7 +94,7 @@ class Search:
 def solve(requirements: Requirements, pythons: Sequence[str] | None = None) -> Solved:
     """A set that satisfies `requirements` on one of `pythons`, "3.11"; None is any that apps are served on.
 
-    Raises `VersionMismatch` naming what cannot be had.
+    Raises `VersionMismatch` naming what cannot be had, also where only other Pythons have wheels of it.
     """
     place = cache_folder() / "solved" / f"{_digest(requirements, pythons)}.json"
     try:
@@ -122,6 +130,8 @@ def _solve(requirements: Requirements, pythons: tuple[str, ...]) -> Solved:
     models, known = frozenset(requirements.models), index.packages(wanted)
     search = Search(wanted=wanted, models=models, known=known, until=time.monotonic() + LIMIT)
     _unknown(search)
+    if pythons:
+        _refuse(search, pythons)
     pins, (day, newest) = search.pins(), _day(search)
     later = "" if day else requirements.committed
     found: Answer | None = None
@@ -164,6 +174,15 @@ def _unknown(search: Search) -> None:
             search.let_go([name], "no index has that version")
 
 
+def _refuse(search: Search, pythons: Sequence[str]) -> None:
+    """Raises `VersionMismatch` where others than the named Pythons have wheels of more pins than what serves pages."""
+    given, best = (min(each, key=lambda python: _weight(search, python)[:2]) for each in (pythons, PYTHONS))
+    if _weight(search, given)[:2] > _weight(search, best)[:2]:
+        lacking = [each for each in _blockers(search, given) if not search.serves(each)]
+        named = listed(f"{each} {search.pins()[each]}" for each in lacking)
+        raise VersionMismatch(f"There are no wheels of {named} for Python {given}; Python {best} has more of them.")
+
+
 def _day(search: Search) -> tuple[str, str]:
     """The day of the newest pin, and which that is. Models' pins are as good as others."""
     days = {
@@ -198,7 +217,7 @@ def _weight(search: Search, python: str) -> tuple[int, int, int]:
     """How many pins it costs: of model libraries, of others, of those that serve pages."""
     blocked = sorted(_blockers(search, python))
     models = sum(each in search.models for each in blocked)
-    web = sum(each in WEB and each not in search.models for each in blocked)
+    web = sum(search.serves(each) for each in blocked)
     return models, len(blocked) - models - web, web
 
 
@@ -285,14 +304,14 @@ def _question(search: Search, python: str, day: str) -> Question:
     sources = {
         name
         for name, each in search.wanted.items()
-        if name in search.known and search.known[name].source_only(pin(each))
+        if name in search.known and search.known[name].source_only(pin(each) or search.known[name].newest(day))
     }
     if day and ERA not in search.wanted and Version(python) < Version("3.12"):
         wanted.append(ERA)
     if day and "torch" in search.wanted and "torch" in search.known and not search.wanted["torch"].specifier:
         then = [each.version for each in search.known["torch"].files if each.uploaded and each.uploaded[:10] <= day]
         wanted += [f"torch<={max(then).public}"] if then else []
-    wanted += _era(search)
+    wanted += [*_era(search), *_of_numpy(search)]
     return Question(python=python, wanted=tuple(sorted(wanted)), day=day, sources=frozenset(sources))
 
 
@@ -303,6 +322,14 @@ def _era(search: Search) -> list[str]:
     era = environments.ERAS.get((int(numbers[0]), int(numbers[1]))) if len(numbers) == 2 else None
     bounds = {re.split("<", each)[0]: each for each in era.bounds} if era else {}
     return [each for name, each in bounds.items() if name != "pandas" or name in search.wanted]
+
+
+def _of_numpy(search: Search) -> list[str]:
+    """What a model that was written with NumPy 2 asks of the packages that NumPy 1 compiled."""
+    numpy = search.wanted.get("numpy")
+    if numpy is None or numpy.specifier.contains("1.26.4"):
+        return []
+    return [f"{name}>={first}" for name, first in NUMPY_2.items() if name in search.wanted]
 
 
 def _parts(search: Search, answer: Answer) -> dict[str, str]:

@@ -71,6 +71,11 @@ class Package:
         compiled = any(each.tags is not None and not each.pure for each in self.files)
         return bool(files) and all(each.tags is None for each in files) and not compiled
 
+    def newest(self, day: str = "") -> str:
+        """The last version by that day, "" is today; "" where there is none."""
+        there = (each for each in self.files if not each.version.is_prerelease)
+        return str(max((each.version for each in there if not day or "" < each.uploaded[:10] <= day), default=""))
+
     def had(self, version: str, python: str) -> bool:
         return any(each.runs_on(python) for each in self.of(version)) or self.source_only(version)
 
