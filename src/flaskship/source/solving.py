@@ -55,6 +55,10 @@ NUMPY_2 = {  # the first of each that runs with it, where their own metadata let
     "scikit-image": "0.23.1",
     "shap": "0.46",
 }
+FLASK = (  # before that one, these broke it, and its own metadata do not say so
+    ("2.0", ("click<8.1", "itsdangerous<2.1", "jinja2<3.1", "markupsafe<2.1", "werkzeug<2.1")),
+    ("2.3", ("werkzeug<3",)),
+)
 ERA = "setuptools"  # which each environment had up to Python 3.11, and packages of that time import without a word
 
 
