@@ -137,12 +137,20 @@ def test_the_dockerignore_of_the_folder_that_the_app_runs_in_is_heeded_too(folde
 def test_dockerignore_is_heeded_but_for_what_the_app_needs(folder: Write) -> None:
     place = folder(
         BASE
-        | {".dockerignore": "data\n*.md\n!README.md\ntemplates/\n**/*.log\n", "data/a.csv": "", "x.md": ""}
+        | {
+            ".dockerignore": "data\n*.md\n!README.md\ntemplates/\n**/*.log\n",
+            "data/a.csv": "",
+            "data/b.csv": "",
+            "x.md": "",
+        }
         | {"README.md": "", "a/b/c.log": ""}
     )
     found = read(place)
     assert set(found.files) == {*BASE, "README.md"}
-    assert found.left_out["data/a.csv"] == ".dockerignore: data"
+    assert found.left_out == {
+        ".dockerignore": "of the building", "a/b/c.log": ".dockerignore: **/*.log", "data": ".dockerignore: data",
+        "x.md": ".dockerignore: *.md",
+    }  # fmt: skip
     assert ".dockerignore leaves out 'templates/', which the app needs (app.py, line 1): it goes in." in found.warnings
 
 
@@ -162,7 +170,7 @@ def test_a_front_end_that_is_not_built_stays_out_where_nothing_serves_it(folder:
     sources = {"ui/package.json": '{"dependencies": {"react": "1"}}', "ui/src/App.js": "", "ui/index.html": ""}
     found = read(folder(BASE | sources))
     assert set(found.files) == set(BASE)
-    assert found.left_out["ui/src"] == "sources of a front end: not built, and the app serves none of it"
+    assert found.left_out["ui"] == "sources of a front end: not built, and the app serves none of it"
 
 
 def test_a_front_end_whose_sources_the_app_serves_goes_in(folder: Write) -> None:

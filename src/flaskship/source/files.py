@@ -6,7 +6,7 @@ import fnmatch
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
     return Content(
         files=files,
         folders=tuple(sorted({*(path for path in tree.empty if not above(path, left_out)), *into})),
-        left_out=dict(sorted(left_out.items())),
+        left_out=whole(left_out, files),
         secrets=tuple(sorted(secret)),
         missing=tuple(named.missing(names, tree, entry.root)),
         warnings=tuple(dict.fromkeys(warnings)),
@@ -125,9 +125,11 @@ def needs(code: Code, modules: Sequence[Module], names: Sequence[Named], root: s
     folders = {}
     for each in names:
         path = each.inside(root)
-        if each.use in (Use.READ, Use.NAMED) and path in code.tree.files:
+        if each.use not in (Use.READ, Use.NAMED, Use.FOLDER):
+            continue
+        if path in code.tree.files:
             where.setdefault(path, each.at)
-        elif path in code.tree.folders and path != "." and each.use is not Use.ASKED:
+        elif path in code.tree.folders and path != ".":
             folders[f"{path}/"] = each.at
     for path, at in served(code, modules):
         folders[f"{path}/"] = at
@@ -164,6 +166,26 @@ def above(path: str, left_out: dict[str, str]) -> bool:
             return True
         path = path.rpartition("/")[0]
     return False
+
+
+def whole(left_out: dict[str, str], files: Iterable[str]) -> dict[str, str]:
+    """Sorted, a folder of which nothing goes in, for one reason, standing for what is in it."""
+    used = {""}
+    for path in files:
+        while (path := posixpath.dirname(path)) not in used:
+            used.add(path)
+    tops: dict[str, list[str]] = {}
+    for path in left_out:
+        top = path
+        while (parent := posixpath.dirname(top)) not in used:
+            top = parent
+        tops.setdefault(top, []).append(path)
+    found: dict[str, str] = {}
+    for top, paths in tops.items():
+        reasons = {left_out[path] for path in paths}
+        alike = len(reasons) == 1 and len(paths) > 1
+        found |= {top: reasons.pop()} if alike else {path: left_out[path] for path in paths}
+    return dict(sorted(found.items()))
 
 
 def reason(path: str, given: Ignored, ignored: Dockerignore, needed: Needed, warnings: list[str]) -> str:
