@@ -316,6 +316,9 @@ def _question(search: Search, python: str, day: str) -> Question:
         then = [each.version for each in search.known["torch"].files if each.uploaded and each.uploaded[:10] <= day]
         wanted += [f"torch<={max(then).public}"] if then else []
     wanted += [*_era(search), *_of_numpy(search)]
+    flask = search.pins().get("flask", "")
+    if flask and not day:
+        wanted += [each for before, bounds in FLASK if Version(flask) < Version(before) for each in bounds]
     return Question(python=python, wanted=tuple(sorted(wanted)), day=day, sources=frozenset(sources))
 
 
