@@ -17,9 +17,8 @@ import numpy as np
 from flaskship.predict.objects import loads
 from flaskship.predict.rules import NOUNS, Rule, described, shortened
 from flaskship.predict.uploads import Given, Upload
-from flaskship.schema import LEFT_OUT, TABULAR, Array, Field, FieldType, Limits
+from flaskship.schema import LEFT_OUT, Array, Field, FieldType, Limits
 
-SCALARS = frozenset({*TABULAR, FieldType.DATE, FieldType.DATETIME, FieldType.TIME})  # a text can say it
 NOUNS_OF_ARGUMENTS = NOUNS | {
     FieldType.DATE: "a date, such as 2026-01-31",
     FieldType.DATETIME: "a date and time, such as 2026-01-31T12:30:00",

@@ -131,7 +131,9 @@ def answer(signature: Signature) -> Schema:
     """R of DESIGN: prediction, and probabilities or a score where the model has them."""
     if signature.answers not in (AnswerType.VALUE, AnswerType.STREAM):
         made = signature.outputs[0].schema
-        return {**made, "properties": {**made.get("properties", {}), "warnings": WARNINGS}}
+        made = {**made, "properties": {**made.get("properties", {}), "warnings": WARNINGS}}
+        nothing = {"type": "object", "required": ["prediction"], "properties": {"prediction": {"type": "null"}}}
+        return {"anyOf": [made, nothing]} if signature.outputs[0].nullable else made
     properties: Schema = {"prediction": prediction(signature), "warnings": WARNINGS}
     if signature.answers is AnswerType.STREAM:
         properties["prediction"] = {"type": "array", "items": properties["prediction"]}
