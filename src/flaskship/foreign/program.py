@@ -25,6 +25,8 @@ class Program:
     def module(self) -> str:
         """The name under which other modules of the program import the file: "app", "package.app", "package"."""
         parts = self.file.relative_to(self.root).with_suffix("").parts
+        if any("." in each for each in parts):  # "v1.0/app.py": no package can be called so
+            return parts[-1]
         return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
     def prepare(self) -> None:

@@ -20,7 +20,8 @@ def kind(target: Target, settings: Settings) -> Kind:
 
 
 def _has_code(target: Target) -> bool:
-    return any(target.path.glob(f"*{CODE}")) or any(target.path.glob(f"*/*{CODE}")) or any(target.path.glob("Procfile"))
+    depths = ("*", "*/*", "*/*/*", "*/*/*/*")
+    return any(any(target.path.glob(f"{each}{CODE}")) for each in depths) or (target.path / "Procfile").exists()
 
 
 def _model(target: Target) -> Kind:
