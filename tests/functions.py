@@ -98,6 +98,14 @@ def count(file: Path, points: list[Point] | None = None) -> dict[str, int | str]
 
 
 @endpoint
+def lines(file: Path) -> Iterator[str]:
+    """The lines of a file, after where it is."""
+    yield str(file)
+    with file.open() as opened:
+        yield from opened
+
+
+@endpoint
 def area(points: list[Point], scale: float = 1.0) -> list[dict[str, float]]:
     """The points, scaled."""
     return [{"x": each.x * scale, "y": each.y * scale} for each in points]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
@@ -175,6 +176,16 @@ def test_a_stream_is_counted_and_in_flight_until_it_is_closed(one):
     assert 'flaskship_requests_total{method="POST",model="tell",route="predict",status="200"} 1.0' in told
 
 
+def test_an_upload_is_there_until_its_stream_ends(one):
+    file = {"file": (io.BytesIO(b"a\nb\n"), "lines.txt")}
+    answer = one("lines").post("/lines", data=file, headers={"Accept": "application/x-ndjson"}, buffered=False)
+    place = Path(json.loads(next(answer.response)))
+    assert place.read_text() == "a\nb\n"
+    assert [json.loads(line) for line in answer.response] == ["a\n", "b\n"]
+    answer.close()
+    assert not place.exists()
+
+
 def test_more_streams_than_are_allowed_are_429_until_one_ends(one):
     client = one("tell", max_streams=1)
     first = client.post("/tell", json={"prompt": "a"}, buffered=False)
@@ -224,21 +235,25 @@ def told(pipe: Path) -> bytes:
         os.close(descriptor)
 
 
-@both
-def test_items_come_when_they_are_there(story, pipes, kind):
-    with server(story, "story.py", "--server", kind) as address, asked(address, "/gated", pipes) as response:
+@pytest.fixture(scope="module", params=["granian", "gunicorn"])
+def running(request, story) -> Iterator[str]:
+    """The address of a server of either kind."""
+    with server(story, "story.py", "--server", request.param) as address:
+        yield address
+
+
+def test_items_come_when_they_are_there(running, pipes):
+    with asked(running, "/gated", pipes) as response:
         assert response.readline() == b'data: "one"\n'
         (pipes / "go").write_text("two")
         assert b'data: "two"' in response.read()
 
 
-@both
 @pytest.mark.parametrize("path", ["/endless", "/later"])
-def test_the_function_ends_when_its_client_leaves(story, pipes, kind, path):
-    with server(story, "story.py", "--server", kind) as address:
-        with asked(address, path, pipes) as response:
-            assert response.readline() == b"data: 0\n"
-        assert told(pipes / "ended") == b"ended"
+def test_the_function_ends_when_its_client_leaves(running, pipes, path):
+    with asked(running, path, pipes) as response:
+        assert response.readline() == b"data: 0\n"
+    assert told(pipes / "ended") == b"ended"
 
 
 @both
