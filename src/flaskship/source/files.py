@@ -36,15 +36,8 @@ WHY = list(NAMES.values())
 BUILT = ("build", "dist", "out", "public/build", "www")  # where a front end's output lies
 FRONT = {  # of its sources
     *("src", "public", "node_modules", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "tsconfig.json", "e2e"),
-    *(
-        "package.json",
-        "angular.json",
-        "vite.config.js",
-        "vite.config.ts",
-        "webpack.config.js",
-        "babel.config.js",
-        "cypress",
-    ),
+    *("package.json", "angular.json", "vite.config.js", "vite.config.ts", "webpack.config.js", "babel.config.js"),
+    *("cypress",),
 }
 TOOLS = {"build", "react", "vue", "@angular/core", "svelte", "next", "nuxt", "vite", "webpack", "preact", "solid-js"}
 OURS = {"static", "templates", "assets", "vendor"}  # a library's package.json in there is of no front end
@@ -88,11 +81,7 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
     modules = code.reach(entry.file)
     names = named.paths(code, modules, entry.root)
     needed = needs(code, modules, names, entry.root)
-    for path in (path for path in needed.files if keras.of_windows(folder / path)):
-        raise AppFailed(
-            f"{path!r} {needed.where[path]} was saved by Keras on Windows, with backslashes in its weights' names,"
-            " which no other system finds. Save it anew, with a newer Keras or on Linux."
-        )
+    refuse(folder, needed)
     given = Ignored(patterns(exclude))
     secret = {path: why for path, why in secrets.of(tree).items() if not given.kept(path)}
     left_out = dict(tree.left_out)
@@ -118,6 +107,15 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
         missing=tuple(named.missing(names, tree, entry.root)),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def refuse(folder: Path, needed: Needed) -> None:
+    for path in sorted(needed.files):
+        if keras.of_windows(folder / path):
+            raise AppFailed(
+                f"{path!r} {needed.where[path]} was saved by Keras on Windows, with backslashes in its weights' names,"
+                " which no other system finds. Save it anew, with a newer Keras or on Linux."
+            )
 
 
 def needs(code: Code, modules: Sequence[Module], names: Sequence[Named], root: str) -> Needed:

@@ -80,27 +80,10 @@ KEYWORDS = {
 }
 WRITERS = {
     *("save", "to_csv", "to_excel", "to_json", "to_pickle", "to_parquet", "makedirs", "mkdir", "imwrite", "savefig"),
-    *(
-        "save_model",
-        "save_weights",
-        "savez",
-        "savetxt",
-        "write_image",
-        "write_html",
-        "urlretrieve",
-        "connect",
-        "download",
-    ),
-    *(
-        "FileHandler",
-        "RotatingFileHandler",
-        "basicConfig",
-        "VideoWriter",
-        "gdown",
-        "mkstemp",
-        "cached_download",
-        "touch",
-    ),
+    *("save_model", "save_weights", "savez", "savetxt", "write_image", "write_html", "urlretrieve", "connect"),
+    *("download",),
+    *("FileHandler", "RotatingFileHandler", "basicConfig", "VideoWriter", "gdown", "mkstemp", "cached_download"),
+    *("touch",),
 }
 ASKS = {"exists", "isfile", "isdir", "is_file", "is_dir", "lexists", "access", "remove", "unlink", "rmtree", "stat"}
 LISTS = {"listdir", "scandir", "iterdir", "walk"}

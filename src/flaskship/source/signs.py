@@ -20,22 +20,13 @@ LOADERS = {
     *("cloudpickle.load", "dill.load", "compress_pickle.load", "torch.load", "torch.jit.load", "torch.hub.load"),
     *("tensorflow.saved_model.load", "tf.saved_model.load", "spacy.load", "skops.io.load", "pandas.read_pickle"),
     *("transformers.pipeline", "ultralytics.YOLO", "lightgbm.Booster", "xgboost.Booster", "whisper.load_model"),
-    *(
-        "tflite_runtime.interpreter.Interpreter",
-        "tensorflow.lite.Interpreter",
-        "sentence_transformers.SentenceTransformer",
-    ),
+    *("tflite_runtime.interpreter.Interpreter", "tensorflow.lite.Interpreter"),
+    *("sentence_transformers.SentenceTransformer",),
 }
 LOADING = {
     *("load_model", "load_weights", "load_state_dict", "InferenceSession", "from_pretrained", "load_learner"),
-    *(
-        "model_from_json",
-        "CascadeClassifier",
-        "load_checkpoint",
-        "readNetFromTensorflow",
-        "readNet",
-        "readNetFromCaffe",
-    ),
+    *("model_from_json", "CascadeClassifier", "load_checkpoint", "readNetFromTensorflow", "readNet"),
+    *("readNetFromCaffe",),
 }
 STARTERS = {
     *("uvicorn.run", "hypercorn.run", "waitress.serve", "werkzeug.serving.run_simple", "bottle.run", "granian.Granian"),

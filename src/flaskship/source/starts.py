@@ -19,16 +19,8 @@ DOCKER = re.compile(r"(?i)^(dockerfile([.-]\w+)*|\w+\.dockerfile|containerfile)$
 HOSTS = {
     *("render.yaml", "render.yml", "railway.json", "railway.toml", "nixpacks.toml", "app.yaml", "app.yml", "fly.toml"),
     *("apprunner.yaml", ".platform.app.yaml", "zappa_settings.json", "serverless.yml", "koyeb.yaml", "heroku.yml"),
-    *(
-        "vercel.json",
-        "startup.txt",
-        "startup.sh",
-        "start.sh",
-        "run.sh",
-        "entrypoint.sh",
-        "uwsgi.ini",
-        "captain-definition",
-    ),
+    *("vercel.json", "startup.txt", "startup.sh", "start.sh", "run.sh", "entrypoint.sh", "uwsgi.ini"),
+    *("captain-definition",),
 }
 KEYS = r"startCommand|start_command|run_command|command|entry[pP]oint|start|cmd|run|web|app_function|module|wsgi-file"
 KEY = re.compile(rf"^(?P<indent>[ \t]*)(?:- +)?[\"']?(?:{KEYS})[\"']?[ \t]*[:=][ \t]*(?P<value>.*)$", re.MULTILINE)

@@ -16,15 +16,8 @@ FOLDERS = {
     **dict.fromkeys((".git", ".hg", ".svn", ".bzr", ".jj", "CVS", ".github", ".gitlab", ".dvc"), "version control"),
     **dict.fromkeys(
         (
-            *(
-                "__pycache__",
-                ".mypy_cache",
-                ".pytest_cache",
-                ".ruff_cache",
-                ".ipynb_checkpoints",
-                ".cache",
-                ".hypothesis",
-            ),
+            *("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".cache"),
+            *(".hypothesis",),
             *(".tox", ".nox", ".eggs", ".pytype", ".sass-cache", ".parcel-cache", ".next", ".nuxt", ".webassets-cache"),
             *("htmlcov", ".Rproj.user", ".gradle", ".terraform", ".serverless", ".vercel", ".elasticbeanstalk"),
         ),

@@ -23,14 +23,8 @@ Value: TypeAlias = str | int | float | None
 
 JOIN = {"os.path.join", "posixpath.join", "path.join", "pathlib.Path", "pathlib.PurePath", "Path", "safe_join"}
 SAME = {
-    *(
-        "os.path.abspath",
-        "os.path.realpath",
-        "os.path.normpath",
-        "os.path.expandvars",
-        "os.fspath",
-        "os.path.expanduser",
-    ),
+    *("os.path.abspath", "os.path.realpath", "os.path.normpath", "os.path.expandvars", "os.fspath"),
+    *("os.path.expanduser",),
     *("str", "int", "float", "resolve", "absolute", "as_posix", "expanduser", "strip", "normpath", "abspath"),
 }
 ENVIRONMENT = {"os.environ.get", "os.getenv", "environ.get", "getenv", "decouple.config", "environ.setdefault"}
