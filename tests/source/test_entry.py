@@ -73,6 +73,7 @@ def test_the_module_that_makes_the_app_is_found_whatever_its_name(folder: Write,
         ("import falcon\napi = falcon.App()", "api", "falcon", "wsgi"),
         ("import falcon.asgi\napi = falcon.asgi.App()", "api", "falcon", "asgi"),
         ("import dash\nboard = dash.Dash(__name__)", "board.server", "dash", "wsgi"),
+        (FLASK + "import os\napp = Flask('x') if os.name else None", "app", "flask", "wsgi"),
         ("from pyramid.config import Configurator as C\napp = C().make_wsgi_app()", "app", "pyramid", "wsgi"),
         ("def application(environ, start_response):\n    return []", "application", "wsgi", "wsgi"),
         (FLASK + "from asgiref.wsgi import WsgiToAsgi\nx = WsgiToAsgi(Flask('x'))", "x", "flask", "asgi"),
@@ -371,3 +372,16 @@ def test_an_app_that_a_server_is_told_in_text_is_found(folder: Write) -> None:
     main = "import uvicorn\nif __name__ == '__main__':\n    uvicorn.run('api:app', port=8000)\n"
     found = entry.find(folder({"back/main.py": main, "back/api.py": "from fastapi import FastAPI\napp = FastAPI()\n"}))
     assert (found.file, found.object, found.interface, found.port) == ("back/main.py", "", Interface.ASGI, 8000)
+
+
+def test_of_two_the_one_that_the_readme_runs_is_taken(folder: Write) -> None:
+    readme = "# Prices\n\n    pip install -r requirements.txt\n    python netflix.py\n"
+    assert entry.find(folder({"imdb.py": APP, "netflix.py": APP, "README.md": readme})).file == "netflix.py"
+
+
+def test_a_factory_with_arguments_is_found_through_its_module(folder: Write) -> None:
+    files = {"shop/__init__.py": FLASK + "def create_app(config):\n    app = Flask('x')\n    return app\n"}
+    found = entry.find(
+        folder({**files, "serve_it.py": "import shop\nsite = shop.create_app('x')\nsite.run(port=81)\n"})
+    )
+    assert (found.file, found.object, found.port) == ("serve_it.py", "site", 81)

@@ -89,7 +89,7 @@ class Apps:
         scope = Scope(self, module, dict(self.names(module.path)))
         scope.body(guarded(module.tree.body))
         for node in module.nodes:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name not in self.needing[module.path]:
                 scope.body(node.body)
         found = {(app.framework, app.made): app for app in scope.bound.values() if not app.factory}
         found |= {(app.framework, app.made): app for named in in_text(module) if (app := self.told(module, *named))}
@@ -168,6 +168,8 @@ class Scope:
                 return app if app and not app.factory else None
             case ast.Await(value=inner):
                 return self.value(inner)
+            case ast.IfExp(body=body, orelse=orelse):
+                return self.value(body) or self.value(orelse)
             case ast.Attribute(value=inner, attr="server" | "app" | "wsgi_app" | "asgi_app" as attr):
                 app = self.value(inner)
                 return replace(app, framework="flask") if app and attr == "server" else app or self.elsewhere(node)
@@ -181,7 +183,9 @@ class Scope:
         """`site.app`, where `site` is a module of the folder."""
         owner, _, name = self.module.dotted(node).rpartition(".")
         source = self.apps.code.local(owner, self.path) if owner else ""
-        return self.apps.names(source).get(name) if source and source != self.path else None
+        if not source or source == self.path:
+            return None
+        return self.apps.names(source).get(name) or self.apps.needing[source].get(name)
 
     def call(self, node: ast.Call) -> App | None:
         name = self.module.dotted(node.func)

@@ -140,7 +140,8 @@ class Candidates:
 
     def signs(self, module: Module) -> Signs:
         if module.path not in self._signs:
-            self._signs[module.path] = signs.of(module, Values(self.code, module), self.code.tree.read(module.path))
+            text, bound = self.code.tree.read(module.path), self.apps.names(module.path)
+            self._signs[module.path] = signs.of(module, Values(self.code, module), text, bound)
         return self._signs[module.path]
 
     def judged(self, path: str, app: App) -> Candidate | None:

@@ -52,7 +52,7 @@ def find(folder: Path, given: str = "") -> Entry:
 def entry(apps: Apps, choice: Choice) -> Entry:
     root, why = roots.find(apps.code, choice.file, choice.cwd)
     framework, interface = kind(apps, choice)
-    port, told = ports.find(apps.code, choice.file, choice.port, choice.exposed)
+    port, told = ports.find(apps, choice.file, choice.port, choice.exposed)
     for path in sorted(apps.code.paths, key=lambda each: (each.count("/"), each))[:NEAR]:
         apps.code.module(path)
     broken = [f"{path!r} {what}: it is passed over." for path, what in sorted(apps.code.broken.items())]

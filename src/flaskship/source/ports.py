@@ -7,6 +7,7 @@ import re
 from collections import Counter
 
 from flaskship.source import signs
+from flaskship.source.apps import Apps
 from flaskship.source.code import Code
 from flaskship.source.values import Values
 
@@ -18,9 +19,11 @@ MOST = 500  # pages that are read
 USUAL = {5000, 8000, 8080, 5001, 80}
 
 
-def find(code: Code, file: str, told: int, exposed: int) -> tuple[int, list[str]]:
+def find(apps: Apps, file: str, told: int, exposed: int) -> tuple[int, list[str]]:
     """0 where nothing says one. What the pages call goes before what the server was `told` by a command or its code."""
-    own = next((port for module in code.reach(file) if (port := signs.of(module, Values(code, module), "").port)), 0)
+    code = apps.code
+    every = (signs.of(module, Values(code, module), "", apps.names(module.path)) for module in code.reach(file))
+    own = next((each.port for each in every if each.port), 0)
     named = called(code)
     port = next((each for each in (told, own, exposed) if each in named), 0)
     port = port or next((each for each, _ in Counter(named).most_common() if each in USUAL), 0)

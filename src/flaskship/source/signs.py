@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from flaskship.source.apps import is_guard
@@ -52,10 +53,11 @@ class Signs:
     calls_others: bool = False  # uses requests
 
 
-def of(module: Module, values: Values, text: str) -> Signs:
+def of(module: Module, values: Values, text: str, apps: Collection[str] = ()) -> Signs:
+    """`apps` are the names that are bound to app objects in it."""
     roots = {each.module.lstrip(".").partition(".")[0] for each in module.imports}
     names = [(call, module.dotted(call.func)) for call in module.calls]
-    starts = [call for call, name in names if is_start(name)]
+    starts = [call for call, name in names if is_start(name) or is_run(call, apps)]
     ports = [port for call in starts if (port := port_of(call, values))]
     return Signs(
         routes=decorated(module) + sum(name.rpartition(".")[2] in ADDED for _, name in names),
@@ -86,6 +88,11 @@ def is_start(name: str) -> bool:
     return name in STARTERS or (
         last in ("run", "run_server") and owner.rpartition(".")[2].strip("?") in (*WORDS, "socketio", "")
     )
+
+
+def is_run(call: ast.Call, apps: Collection[str]) -> bool:
+    func = call.func
+    return isinstance(func, ast.Attribute) and func.attr == "run" and getattr(func.value, "id", "") in apps
 
 
 def runs_another(code: Code, module: Module) -> bool:
