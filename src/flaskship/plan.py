@@ -155,7 +155,8 @@ class Plan:
         if isinstance(bundle, Bundle) and bundle.manifest.isolated:
             _check(bundle.manifest.requirements, python)
         package = f"{site(python)}/flaskship"
-        files = dict(_shim(python, executable, {} if app else assets, app=app is not None))
+        whole = app.wanted.flaskship if app else False
+        files = dict(_shim(python, executable, assets if whole or not app else {}, bundle, whole=whole))
         variables = env(bundle, settings)
         return cls(
             python=python,
@@ -219,15 +220,20 @@ def written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _shim(python: str, executable: str, assets: Mapping[str, Path], *, app: bool) -> Iterator[tuple[str, Path | bytes]]:
-    """The environment's own files, and those of the Flaskship that is running here, as far as they serve."""
+def _shim(
+    python: str, executable: str, assets: Mapping[str, Path], bundle: Packed, *, whole: bool
+) -> Iterator[tuple[str, Path | bytes]]:
+    """The environment's own files, and those of the Flaskship that is running here, as far as they serve.
+
+    The `whole` of it is for an app that imports it.
+    """
     home = executable.rpartition("/")[0]
     text = f"home = {home}\ninclude-system-site-packages = false\nversion = {python}\n"
     yield f"{PREFIX}/pyvenv.cfg", text.encode()
     for path in sorted(PACKAGE.rglob("*")):
         inside = path.relative_to(PACKAGE)
         top = inside.parts[0]
-        wanted = top in FOREIGN if app else top not in MAKING
+        wanted = whole or (top in FOREIGN if isinstance(bundle, AppBundle) else top not in MAKING)
         if path.is_file() and wanted and "__pycache__" not in inside.parts:
             yield f"{site(python)}/flaskship/{inside.as_posix()}", path
     for name, source in assets.items():

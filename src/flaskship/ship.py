@@ -19,7 +19,7 @@ from flaskship.image.ref import Ref
 from flaskship.image.registry import Registry
 from flaskship.image.spec import Image, Platform
 from flaskship.image.store import Store
-from flaskship.plan import OLDEST_OF_APPS, Plan
+from flaskship.plan import OLDEST, OLDEST_OF_APPS, Plan
 from flaskship.settings import Settings, cache_folder
 from flaskship.source import environments
 
@@ -75,7 +75,8 @@ class Shipyard:
             insecure=self.settings.insecure, system=self.settings.system, saved=_saved,
         )  # fmt: skip
         if isinstance(bundle, AppBundle):
-            finder = replace(finder, python=bundle.manifest.python, oldest=OLDEST_OF_APPS)
+            oldest = OLDEST if bundle.manifest.wanted.flaskship else OLDEST_OF_APPS
+            finder = replace(finder, python=bundle.manifest.python, oldest=oldest)
         pinned = locks.base_of(lock) if lock and self.settings.base == AUTO and not upgrade else ""
         found = finder.find(pinned or self.settings.base)
         self.say(f"Base: {found.name}, Python {found.contents.python}")

@@ -46,7 +46,7 @@ class Target:
             left, attribute = text[:colon], text[colon + 1 :]
             if not ATTRIBUTE.fullmatch(attribute):
                 continue
-            if left.endswith(CODE) or (Path(left).is_dir() and "/" in left):
+            if left.endswith(CODE) or Path(left).is_file() or (Path(left).is_dir() and "/" in left):
                 return cls(path=Path(left), attribute=attribute)
             if MODULE.fullmatch(left):
                 return cls(path=_module(left), attribute=attribute)

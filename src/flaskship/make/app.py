@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from flaskship import __version__, app_bundle, cache, variables
 from flaskship.app_bundle import AppBundle, AppManifest
 from flaskship.bundle import Source
 from flaskship.errors import NotRecognised, UsageError
 from flaskship.image import lock as locks
+from flaskship.plan import OLDEST
 from flaskship.settings import Settings
 from flaskship.source import Content, Entry, Requirements, Solved, dockerfile, entry, environments, files, requirements
+from flaskship.source.requirements.found import PYTHONS
 from flaskship.target import Target
 
 Say = Callable[[str], None]
+EXTRAS = {"scikit-learn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
+NEWER = tuple(each for each in PYTHONS if tuple(map(int, each.split("."))) >= OLDEST)  # that Flaskship itself runs on
 OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of an app
 
 
@@ -48,6 +56,8 @@ def look(target: Target, settings: Settings, say: Say) -> Found:
         )
     content = files.contents(folder, start, settings.exclude)
     wanted = requirements.find(folder, start, content)
+    if wanted.flaskship:
+        wanted = replace(wanted, wanted=tuple(sorted({*_own(wanted.wanted), *wanted.wanted})))
     if settings.requirement:
         asked = {each: f"{each} was asked for." for each in settings.requirement}
         wanted = replace(wanted, wanted=(*wanted.wanted, *asked), decisions=(*wanted.decisions, *asked.values()))
@@ -65,7 +75,8 @@ def make(
     """
     found = look(target, settings, say)
     kept = None if upgrade else locks.solved(cache.lock(target), found.wanted)
-    solved = kept or environments.fits(found.wanted) or environments.solve(found.wanted)
+    pythons = NEWER if found.wanted.flaskship else None
+    solved = kept or environments.fits(found.wanted) or environments.solve(found.wanted, pythons)
     for each in solved.decisions:
         say(each)
     start = found.folder / found.entry.file
@@ -100,6 +111,19 @@ def interpreter(bundle: Path, say: Say) -> Path:
         return Path(sys.executable)
     say(f"Preparing an environment with Python {solved.python} and {len(solved.pins)} packages")
     return environments.python(solved)
+
+
+def _own(wanted: Iterable[str]) -> list[str]:
+    """What Flaskship itself needs and is not `wanted` anyway, for an app that imports it."""
+    names = {canonicalize_name(Requirement(each).name) for each in wanted}
+    needed = [Requirement(each) for each in importlib.metadata.requires("flaskship") or ()]
+    extras = ["", *(extra for name, extra in EXTRAS.items() if name in names)]
+    found = {
+        canonicalize_name(each.name): f"{each.name}{each.specifier}"
+        for each in needed
+        if not each.marker or any(each.marker.evaluate({"extra": extra}) for extra in extras)
+    }
+    return [each for name, each in found.items() if name not in {*names, "flaskship"}]
 
 
 def environment(found: Found) -> Mapping[str, str]:

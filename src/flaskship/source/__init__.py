@@ -52,6 +52,7 @@ class Requirements:
     models: tuple[str, ...] = ()  # names among them that read the pickles: their pins are let go last
     python: str = ""  # a version that the folder asks for: "3.8"
     committed: str = ""  # ISO date of the last commit in it, "" where there is none
+    flaskship: bool = False  # whether the code itself imports Flaskship, as an app with a `flaskship.blueprint` does
     decisions: tuple[str, ...] = ()  # a sentence each: joined, mapped, overruled
     warnings: tuple[str, ...] = ()
 

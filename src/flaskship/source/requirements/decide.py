@@ -50,13 +50,15 @@ def join(
     _imported(joined, needed, base, lists)
     models = _held(joined, held)
     _companions(joined)
-    if joined.wanted.pop(OWN, None):
+    own = joined.wanted.pop(OWN, None) is not None and any(name == OWN for name, _ in needed)
+    if own:
         joined.decisions.append("flaskship itself is not looked for: this one comes along.")
     return Requirements(
         wanted=tuple(sorted(str(each) for each in joined.wanted.values())),
         models=tuple(sorted(models & set(joined.wanted))),
         python=_python(joined, folder, root, lists, read.removed),
         committed=_committed(folder),
+        flaskship=own,
         decisions=tuple(dict.fromkeys(joined.decisions)),
         warnings=tuple(dict.fromkeys(joined.warnings)),
     )
