@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flaskship.deploy import compose, kubernetes, swarm
 from flaskship.deploy.service import TLS, Service, slug
 from flaskship.errors import UsageError
 from flaskship.settings import Duration, Settings, Size
+from flaskship.target import Kind
 
 CONFIG = {
     "Env": ["PATH=/usr/bin", "FLASKSHIP_HOST=0.0.0.0", "FLASKSHIP_MAX_BODY=1000000", "FLASKSHIP_TIMEOUT=5"],
@@ -68,3 +73,59 @@ def test_an_image_of_somebody_else_is_refused() -> None:
 )
 def test_a_name_fits_everywhere(name: str, told: str) -> None:
     assert slug(name) == told
+
+
+def config(target: str, **labels: str) -> dict[str, object]:
+    more = {f"io.flaskship.{name.replace('_', '-')}": value for name, value in labels.items()}
+    return {**CONFIG, "Labels": {**CONFIG["Labels"], "io.flaskship.target": target, **more}}  # type: ignore[dict-item]
+
+
+def test_an_app_writes_to_its_files_and_a_function_to_a_place_that_nobody_keeps() -> None:
+    app = Service.of("me/hall:1", config("app", page_port="5000"), Settings())
+    function = Service.of("me/shapes:1", config("function"), Settings())
+    model = Service.of("me/sales:1", CONFIG, Settings())
+    assert [(each.writable, each.scratch) for each in (app, function, model)] == [
+        (True, False), (False, True), (False, False),
+    ]  # fmt: skip
+    assert (app.page_port, model.page_port) == (5000, 0)
+
+
+def test_secrets_are_apart_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "hush")
+    given = Settings(env=("A=1", "KEY=sh"), secret=("KEY",))
+    service = Service.of("me/hall:1", config("app", secrets="TOKEN"), given)
+    assert service.env == {"A": "1"}
+    assert service.secrets == {"KEY": "sh", "TOKEN": "hush"}
+    monkeypatch.delenv("TOKEN")
+    with pytest.raises(UsageError, match="'TOKEN' has no value here"):
+        Service.of("me/hall:1", config("app", secrets="TOKEN"), Settings())
+    without = Service.of("me/hall:1", config("app", secrets="TOKEN"), Settings(), valued=False)
+    assert without.secrets == {"TOKEN": ""}
+
+
+@pytest.mark.parametrize("render", [compose.render, swarm.render, kubernetes.render])
+def test_no_file_holds_a_secrets_value(render: Callable[[Service], str]) -> None:
+    text = render(Service(name="hall", image="me/hall:1", secrets={"TOKEN": "hush"}, kind=Kind.APP))
+    assert "hush" not in text
+    assert "TOKEN" in text or render is compose.render  # which has it in a file of its own, for nobody else
+    assert re.search(r"read_only: false|readOnlyRootFilesystem: false", text)
+
+
+def test_a_secret_lies_in_a_file_of_its_own_or_is_asked_for() -> None:
+    service = Service(name="hall", image="me/hall:1", secrets={"TOKEN": "hush"})
+    assert compose.files(service)["api.env"] == b"TOKEN='hush'\n"
+    assert 'TOKEN: "hush"' in kubernetes.secret(service)
+    unknown = replace(service, secrets={"TOKEN": ""})
+    assert 'TOKEN: "${TOKEN:?is a secret: set it}"' in compose.render(unknown)
+    assert "api.env" not in compose.files(unknown)
+
+
+@pytest.mark.parametrize("render", [compose.render, swarm.render, kubernetes.render])
+def test_a_function_has_a_folder_for_uploads(render: Callable[[Service], str]) -> None:
+    text = render(Service(name="shapes", image="me/shapes:1", kind=Kind.FUNCTION))
+    assert re.search(r"tmpfs: \[/tmp\]|type: tmpfs\n +target: /tmp\n +cap_drop|mountPath: /tmp", text)
+
+
+def test_only_a_model_is_kept_from_calling_anybody() -> None:
+    texts = [kubernetes.render(Service(name="a", image="b", kind=kind)) for kind in Kind]
+    assert ["egress: []" in text for text in texts] == [True, False, False]

@@ -137,3 +137,12 @@ def test_a_socket_cannot_go_into_an_image(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ImageError, match="neither a file"):
         tar.entry(tmp_path / "pipe", "pipe")
+
+
+def test_owners_and_modes_of_files_that_are_written_to() -> None:
+    whole = written(
+        Entry(name="a", mode=0o775, owner=65532), Entry(name="a/b", source=b"b", mode=0o664, owner=65532), *GOLDEN[:1]
+    )
+    with tarfile.open(fileobj=io.BytesIO(whole)) as members:
+        found = {each.name: (each.mode, each.uid, each.gid) for each in members}
+    assert found == {"a": (0o775, 65532, 0), "a/b": (0o664, 65532, 0), "b": (0o755, 0, 0), "b/plain.txt": (0o644, 0, 0)}
