@@ -278,7 +278,7 @@ def test_the_forms_of_the_document_are_read(subjects):
     assert client.post("/predict", data=out.getvalue(), content_type="image/png").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["scalars", "weigh", "anything", "arrays", "frames", "shouted"])
+@pytest.mark.parametrize("name", ["scalars", "weigh", "anything", "arrays", "frames", "told", "shouted"])
 def test_each_answer_is_as_described(subjects, name):
     described = schemathesis.openapi.from_wsgi("/openapi.json", web.create_app([subjects[name]], Settings()))
     operations = [each.ok() for each in described.get_all_operations()]

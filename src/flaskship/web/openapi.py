@@ -170,8 +170,11 @@ def answers(signature: Signature, body: Schema) -> Schema:
     item = {"schema": schemas.prediction(signature)}
     content: Schema = {"application/json": {"schema": body}}
     if signature.answers is AnswerType.STREAM:
+        told = {"anyOf": [item["schema"], {"type": "null"}, ref("Problem")]}  # an item, the end, what went wrong
+        data = {"type": "string", "contentMediaType": "application/json", "contentSchema": told}
+        event = {"type": "object", "properties": {"event": {"enum": ["message", "end", "error"]}, "data": data}}
         text = {"schema": {"type": "string"}}
-        content = {"text/event-stream": text, "application/x-ndjson": item, "text/plain": text, **content}
+        content |= {"text/event-stream": {"schema": event}, "application/x-ndjson": item, "text/plain": text}
     elif signature.outputs[0].type is FieldType.IMAGE:
         content["image/png"] = {}
     return {"description": "The answer", "content": content}
@@ -289,10 +292,11 @@ def components(signature: Signature) -> Schema:
         "minItems": least,
         "maxItems": len(fields),
     }
+    most = {"maxItems": 1} if signature.answers is AnswerType.STREAM else {}
     made = {
         "Row": schemas.row(each_field, required),
         "Form": schemas.row({each.name: schemas.text(each) for each in fields}, required),
-        "Rows": {"type": "array", "minItems": 1, "items": {"oneOf": [ref("Row"), listed]}},
+        "Rows": {"type": "array", "minItems": 1, "items": {"oneOf": [ref("Row"), listed]}} | most,
         "Answer": schemas.answer(signature),
         "Answers": {
             "type": "object",
