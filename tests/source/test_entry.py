@@ -254,11 +254,13 @@ def test_what_is_given_decides(folder: Write, given: str, file: str, name: str, 
         ("app.py:server", "'app.py' has no 'server'. It has 'app'."),
         ("broken.py", "'broken.py' cannot be the app: it does not parse: invalid syntax, line 1."),
         (":server", "has an app called 'server'"),
+        ("train.py", "'train.py' makes no WSGI or ASGI app."),
+        ("board.py", "'board.py' is a Streamlit script: its server is its own."),
     ],
 )
 def test_what_is_given_and_is_not_there_is_said(folder: Write, given: str, says: str) -> None:
     with pytest.raises(UsageError, match=says.replace("?", r"\?")):
-        entry.find(folder({"app.py": APP, "broken.py": "a b"}), given)
+        entry.find(folder({"app.py": APP, "broken.py": "a b", "train.py": "x = 1\n", "board.py": STREAMLIT}), given)
 
 
 def test_two_that_are_equally_good_are_asked_about(folder: Write) -> None:

@@ -95,7 +95,19 @@ def of_given(apps: Apps, given: str) -> Choice:
         bound = [each.object for each in apps.of(file) if each.object]
         hint = f" It has {', '.join(map(repr, bound))}." if bound else ""
         raise UsageError(f"{file!r} has no {attribute!r}.{hint}")
-    return Choice(file=file, app=app, object=name, cwd=cwd, reasons=(f"{file!r} was asked for.",))
+    choice = Choice(file=file, app=app, object=name, cwd=cwd, reasons=(f"{file!r} was asked for.",))
+    if not attribute and not kind(apps, choice)[0]:
+        refuse(apps, file)
+    return choice
+
+
+def refuse(apps: Apps, file: str) -> None:
+    """Raises `UsageError` where a file that was asked for can give no app, as far as reading tells."""
+    module = apps.code.module(file)
+    if module and not signs.runs_another(apps.code, module):
+        flavour = Candidates(apps).signs(module).flavour
+        what = f"is a {flavour} script: its server is its own" if flavour else "makes no WSGI or ASGI app"
+        raise UsageError(f"{file!r} {what}. Name the file that makes the app: --app FILE:OBJECT")
 
 
 def located(code: Code, place: str) -> tuple[str, str]:
