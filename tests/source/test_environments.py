@@ -57,6 +57,19 @@ def test_what_an_old_pin_needs_is_of_its_day():
     assert "as of 2020-04-03, the day of flask 1.1.2" in found.decisions[-1]
 
 
+def test_a_limit_is_of_the_day_of_the_last_version_that_it_allows():
+    found = solved("flask<2")
+    assert pins(found)["flask"] == "1.1.4"
+    assert Requirement("markupsafe<2.1").specifier.contains(pins(found)["markupsafe"])
+    assert "the day of flask 1.1.4" in found.decisions[-1]
+
+
+def test_what_only_nvidias_cards_use_is_left_out():
+    found = solved("xgboost==2.1.4")
+    assert pins(found).keys() == {"numpy", "scipy", "xgboost"}
+    assert found.decisions[0].startswith("nvidia-nccl-cu12 is left out")
+
+
 def test_pins_without_wheels_go_and_what_takes_their_place_is_said():
     found = solved("scikit-learn==0.19.1", "numpy==1.16.2", "surely-nobodys-package")
     said = "\n".join(found.decisions)

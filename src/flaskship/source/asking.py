@@ -138,7 +138,7 @@ def _wheelless(question: Question, said: Refusal) -> Question:
         if name not in later and package.by(day):
             continue  # for other Pythons: this one is too new
         since = package.since(question.python, day) if day and name not in later else ""
-        if since and not package.source_only():
+        if since:
             days[name] = since
             later.add(name)
         else:

@@ -149,7 +149,8 @@ def _solve(requirements: Requirements, pythons: tuple[str, ...]) -> Solved:
     if found is None:
         raise _cannot(search)
     search.decisions += _outcome(found, pins, newest if day > BEGIN else "")
-    return Solved(python=found.question.python, pins=tuple(found.pins), decisions=tuple(search.decisions))
+    kept = (each for each in found.pins if each.partition("==")[0] not in needless(found))
+    return Solved(python=found.question.python, pins=tuple(kept), decisions=tuple(search.decisions))
 
 
 def _outcome(found: Answer, pins: Mapping[str, str], newest: str) -> Iterator[str]:
@@ -157,12 +158,21 @@ def _outcome(found: Answer, pins: Mapping[str, str], newest: str) -> Iterator[st
     other = [f"{name} {now[name]}" for name, version in pins.items() if name in now and now[name] != version]
     if other:
         yield f"In place of what was pinned: {', '.join(sorted(other))}."
+    if needless(found):
+        yield f"{listed(needless(found))} is left out: XGBoost asks for it, and needs it on several NVIDIA cards only."
     asked = found.question
+    if built := sorted(asked.sources & now.keys()):
+        yield f"{listed(built)} {'is' if len(built) == 1 else 'are'} built from source, which may want a compiler."
     if not asked.backend:
         yield "PyTorch's own index cannot be reached: another build than that for CPUs may be taken, which is large."
     reason = f", the day of {newest}" if newest and asked.day else ""
     when = f"as of {asked.day}{reason}" if asked.day else "as of today"
     yield f"{len(now)} packages go together on Python {asked.python}, {when}."
+
+
+def needless(found: Answer) -> list[str]:
+    """The 300 MB for NVIDIA's cards that XGBoost alone asks for, and loads only where it is told to use several."""
+    return [name for name, by in found.needed.items() if name.startswith("nvidia-nccl") and by == ["xgboost"]]
 
 
 def _unknown(search: Search) -> None:
@@ -189,15 +199,19 @@ def _refuse(search: Search, pythons: Sequence[str]) -> None:
 
 def _day(search: Search) -> tuple[str, str]:
     """The day of the newest pin, and which that is. Models' pins are as good as others."""
-    days = {
-        f"{name} {version}": search.known[name].uploaded(version)
-        for name, version in search.pins().items()
-        if name in search.known
-    }
+    days = _days(search)
     newest = max(days, key=lambda each: days[each], default="")
-    if not newest or not days[newest]:
-        return "", ""
-    return max(days[newest], BEGIN), newest
+    return (max(days[newest], BEGIN), newest) if newest else ("", "")
+
+
+def _days(search: Search) -> dict[str, str]:
+    """When each pin was new, by "numpy 1.19.5"; so is the last version that a limit such as `<2` allows."""
+    found = {}
+    for name, wanted in search.wanted.items():
+        if wanted.specifier and (package := search.known.get(name)):
+            version = pin(wanted) or package.within(wanted.specifier)
+            found[f"{name} {version}"] = package.uploaded(version) if version else ""
+    return {name: day for name, day in found.items() if day}
 
 
 def _blockers(search: Search, python: str) -> list[str]:
@@ -305,11 +319,8 @@ def _culprit(search: Search) -> str:
 
 def _question(search: Search, python: str, day: str) -> Question:
     wanted = [str(each) for each in search.wanted.values()]
-    sources = {
-        name
-        for name, each in search.wanted.items()
-        if name in search.known and search.known[name].source_only(pin(each) or search.known[name].newest(day))
-    }
+    known = ((name, each, search.known[name]) for name, each in search.wanted.items() if name in search.known)
+    sources = {name for name, each, package in known if package.built(pin(each) or package.newest(day))}
     if day and ERA not in search.wanted and Version(python) < Version("3.12"):
         wanted.append(ERA)
     if day and "torch" in search.wanted and "torch" in search.known and not search.wanted["torch"].specifier:
@@ -344,12 +355,11 @@ def _parts(search: Search, answer: Answer) -> dict[str, str]:
     day, pins, needed = answer.question.day, search.pins(), answer.needed
     if not day:
         return {}
-    known = {name: search.known[name].uploaded(version) for name, version in pins.items() if name in search.known}
-    days = {name: max(each or day, BEGIN) for name, each in known.items()}
-    for _ in needed:  # at most as deep as there are packages
-        days |= {
-            name: min(days.get(each, day) for each in by) for name, by in needed.items() if by and name not in pins
-        }
+    days = {name.partition(" ")[0]: max(each, BEGIN) for name, each in _days(search).items()}
+    days |= {name: day for name in pins if name not in days}
+    others = {name: by for name, by in needed.items() if by and name not in days}
+    for _ in others:  # at most as deep as there are packages
+        days |= {name: min(days.get(each, day) for each in by) for name, by in others.items()}
     return {name: each for name, each in days.items() if each < day and name not in pins}
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import requests
+from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, platform_tags
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -65,11 +66,18 @@ class Package:
         """ISO date of a version's first file, "" where it is not known."""
         return min((each.uploaded[:10] for each in self.of(version) if each.uploaded), default="")
 
-    def source_only(self, version: str = "") -> bool:
-        """Where no wheel of it was ever made, it is Python alone, or wants a compiler whatever one does."""
-        files = self.of(version) if version else list(self.files)
+    def built(self, version: str) -> bool:
+        """Whether a version is built from source: it is Python alone, or never had a wheel for this platform."""
+        files = self.of(version)
+        wheel = any(each.runs_on(python) for each in files for python in PYTHONS)
         compiled = any(each.tags is not None and not each.pure for each in self.files)
-        return bool(files) and all(each.tags is None for each in files) and not compiled
+        return any(each.tags is None for each in files) and not wheel and not (compiled and self.by(""))
+
+    def within(self, limits: SpecifierSet) -> str:
+        """The newest version within `limits`, "" where that is its newest of all: they limit nothing."""
+        there = [each.version for each in self.files if not each.version.is_prerelease]
+        newest = max((each for each in there if each in limits), default=None)
+        return str(newest) if newest and newest < max(there) else ""
 
     def newest(self, day: str = "") -> str:
         """The last version by that day, "" is today; "" where there is none."""
@@ -77,7 +85,7 @@ class Package:
         return str(max((each.version for each in there if not day or "" < each.uploaded[:10] <= day), default=""))
 
     def had(self, version: str, python: str) -> bool:
-        return any(each.runs_on(python) for each in self.of(version)) or self.source_only(version)
+        return any(each.runs_on(python) for each in self.of(version)) or self.built(version)
 
     def by(self, day: str) -> bool:
         """Whether by that day ("" is today) there was a wheel of it for any Python that apps are served on."""
