@@ -164,8 +164,8 @@ def test_settings_of_a_targets_own_folder_are_read_and_those_given_win(place: Pa
     ("text", "named"),
     [
         ("hall", True), ("flats/rent.py:rent", True), ("flats.rent:rent", True), ("a=me/sales", True),
-        ("none.py", True), ("flats.rent:1.0", False), ("flats:latest", False), ("flats.rent:latest", False), ("me/sales:1.0", False),
-        ("localhost:5000/me/sales", False),
+        ("none.py", True), ("flats.rent:1.0", False), ("flats:latest", False), ("flats.rent:latest", False),
+        ("me/sales:1.0", False), ("localhost:5000/me/sales", False),
     ],
 )  # fmt: skip
 def test_a_module_and_what_in_it_is_told_from_an_image(text: str, named: bool) -> None:
