@@ -198,6 +198,12 @@ def test_empty_folders_and_those_written_into_have_to_be_there(folder: Write) ->
     assert "app.py, line 10 writes into 'static/uploads', which is not there: it is made." in found.warnings
 
 
+@pytest.mark.parametrize("path", ["E:/out/x.csv", "/srv/out/x.csv", "../out/x.csv", "out\\\\x.csv"])
+def test_a_folder_outside_that_the_code_writes_into_is_not_made(folder: Write, path: str) -> None:
+    found = read(folder(BASE | {"app.py": APP + f"def up(f):\n    f.save('{path}')\n"}))
+    assert (found.folders, found.warnings) == ((), ())
+
+
 def test_a_folder_that_the_code_makes_is_not_made_for_it(folder: Write) -> None:
     text = APP + "import os\nos.makedirs('up')\ndef up(f):\n    f.save(os.path.join('up', f.filename))\n"
     assert read(folder(BASE | {"app.py": text})).folders == ()

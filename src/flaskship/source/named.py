@@ -42,7 +42,8 @@ class Named:
     def inside(self, root: str) -> str:
         """Where in the folder that is, with `root` as working directory; "" where it is outside of it."""
         path = posixpath.normpath(posixpath.join(FOLDER, root, self.path))
-        return posixpath.relpath(path, FOLDER) if path.startswith(FOLDER) else ""
+        inside = path.startswith(FOLDER) and not OTHER.match(self.path)
+        return posixpath.relpath(path, FOLDER) if inside else ""
 
 
 READERS = {
