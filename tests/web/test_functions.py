@@ -144,6 +144,7 @@ def test_a_picture_comes_as_a_file_of_a_form_as_a_body_and_in_json(one, path):
         client.post(path, data={"image": url(picture), **asked}),
         client.post(path, data=picture, content_type="image/png", query_string=asked),
         client.post(path, data=picture, content_type="application/octet-stream", query_string=asked),
+        client.post(path, data=picture, content_type="application/x-www-form-urlencoded", query_string=asked),
         client.post(
             "/", data={"image": (io.BytesIO(picture), "a.png"), **asked}, headers={"Accept": "application/json"}
         ),
@@ -185,6 +186,14 @@ def test_a_picture_is_answered_as_a_file_to_whom_accepts_one(one):
 def test_files_that_cannot_be_are_refused(one, body, content, status):
     answer = one("segment", max_body=300_000).post("/segmentapi", data=body, content_type=content)
     assert (answer.status_code, answer.mimetype) == (status, PROBLEM), answer.text
+
+
+def test_a_browser_that_sends_too_much_gets_the_page_with_why(one):
+    client = one("turn", max_body=1000)
+    form = {"image": (io.BytesIO(b"x" * 2000), "a.png")}
+    answer = client.post("/", data=form, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.mimetype) == (413, "text/html")
+    assert "1000 are read at most" in answer.text
 
 
 def test_an_upload_is_a_path_while_the_function_runs_and_is_gone_after(one):

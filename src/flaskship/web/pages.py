@@ -87,29 +87,53 @@ def as_json(value: object) -> Response:
 
 def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
     """The page of one model: its form, and what it is as JSON."""
-    limit = int(site.settings.max_body)
 
     def show() -> Response:
         return as_json(card(subject)) if wants_json() else model_page(subject, site)
 
     def answer() -> Response:
-        """What the form sends, answered on the page; `?part=answer` gives the answer alone."""
-        body, content = reply.body(request.environ, limit), request.environ.get("CONTENT_TYPE", "")
-        if reply.media_type(content)[0] not in (*multipart.TYPES, ""):
-            return results.respond(subject, reply.decoded(subject, body, content), site)  # no browser sent that
-        pairs = reply.form(body, content, files=subject.takes_files)
-        if wants_json():
-            return timed_json(subject, pairs)
-        if subject.streams and request.accept_mimetypes.best_match(["text/html", streams.EVENTS]) == streams.EVENTS:
-            told = streamed(subject, pairs, site)
-        else:
-            told = tell(subject, pairs, site)
-        if isinstance(told, Response):
-            return told
-        if request.query_string == b"part=answer":
-            shown = answers.shown(told.answer, subject, told.drawing)
-            return page("answer.html", subject=subject, told=told, shown=shown)
-        return model_page(subject, site, dict(pairs), told)
+        """What the form sends, answered on the page."""
+        try:
+            body = reply.body(request.environ, int(site.settings.max_body))
+        except BadInput as error:  # too large: a browser gets the page, with why
+            if not request.accept_mimetypes.accept_html or wants_json():
+                raise
+            return model_page(subject, site, {}, Told(status=error.status, detail=error.detail))
+        return posted(subject, site, body, request.environ.get("CONTENT_TYPE", ""))
+
+    def diagram() -> Response:
+        if not subject.diagram:
+            raise NotFound
+        return Response(subject.diagram, headers=DIAGRAM, content_type="text/html; charset=utf-8")
+
+    app.add_url_rule("/", "page", show)
+    app.add_url_rule("/", "answer", answer, methods=["POST"])
+    app.add_url_rule("/diagram", "diagram", diagram)
+    add_samples(app, subject)
+    add_apidocs(app, subject.name)
+
+
+def posted(subject: Subject, site: Site, body: bytes, content: str) -> Response:
+    """The answer to a form, as a page; for `?part=answer` alone, and to the page's script a stream as it comes."""
+    if reply.media_type(content)[0] not in (*multipart.TYPES, ""):
+        return results.respond(subject, reply.decoded(subject, body, content), site)  # no browser sent that
+    pairs = reply.form(body, content, files=subject.takes_files)
+    if wants_json():
+        return timed_json(subject, pairs)
+    if subject.streams and request.accept_mimetypes.best_match(["text/html", streams.EVENTS]) == streams.EVENTS:
+        told = streamed(subject, pairs, site)
+    else:
+        told = tell(subject, pairs, site)
+    if isinstance(told, Response):
+        return told
+    if request.query_string == b"part=answer":
+        shown = answers.shown(told.answer, subject, told.drawing)
+        return page("answer.html", subject=subject, told=told, shown=shown)
+    return model_page(subject, site, dict(pairs), told)
+
+
+def add_samples(app: Blueprint, subject: Subject) -> None:
+    """A table of made-up rows, and a made-up file for each field that travels as one."""
 
     def sample() -> Response:
         disposition = {"Content-Disposition": f'attachment; filename="{sample_name(subject)}"'}
@@ -122,17 +146,8 @@ def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
         content, named, kind = snippets.sample_file(field)
         return Response(content, headers={"Content-Disposition": f"inline; filename={named}"}, content_type=kind)
 
-    def diagram() -> Response:
-        if not subject.diagram:
-            raise NotFound
-        return Response(subject.diagram, headers=DIAGRAM, content_type="text/html; charset=utf-8")
-
-    app.add_url_rule("/", "page", show)
-    app.add_url_rule("/", "answer", answer, methods=["POST"])
     app.add_url_rule("/sample.csv", "sample", sample)
     app.add_url_rule("/sample/<name>", "sample_file", sample_file)
-    app.add_url_rule("/diagram", "diagram", diagram)
-    add_apidocs(app, subject.name)
 
 
 def sample_name(subject: Subject) -> str:

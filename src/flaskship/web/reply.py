@@ -99,13 +99,21 @@ def decoded(subject: Subject, body: bytes, content_type: str, query: str = "") -
     looks_like_json = body.lstrip()[:1] in (b"{", b"[")
     if media == JSON or media.endswith("+json") or (looks_like_json and media in ("", multipart.URLENCODED)):
         return subject.codec.decode(body)
-    if media in (multipart.URLENCODED, multipart.FORM_DATA):
+    bare = bool(subject.file) and (media not in multipart.TYPES or binary(body, media))
+    if media in multipart.TYPES and not bare:
         return subject.codec.decode_pairs(form(body, content_type, files=subject.takes_files))
-    if subject.file:
+    if bare:
         upload = Upload(name=subject.file, content_type=media, filename=named(media), body=body)
         return subject.codec.decode_pairs([(subject.file, upload), *fields(subject, query)])
     sent = f"{media!r} is no type that is read here" if media else "The body has no content type and is not JSON"
-    raise UnsupportedContent(f"{sent}. Send application/json, or a form. Files go to /predict_file.")
+    files = f", with {' and '.join(map(repr, subject.files))} as files" if subject.files else ""
+    rows = "" if subject.files else " Files go to /predict_file."
+    raise UnsupportedContent(f"{sent}. Send application/json, or a form{files}.{rows}")
+
+
+def binary(body: bytes, media: str) -> bool:
+    """Whether a body is a file that curl's `--data-binary` called a form; what a form has there is ASCII."""
+    return media == multipart.URLENCODED and (b"\0" in body[:64] or not body[:64].isascii())
 
 
 def media_type(header: str) -> tuple[str, dict[str, str]]:

@@ -63,4 +63,7 @@ function preview(drop) {
     shown.append(picture);
   }
   shown.append(element("p", { class: "help" }, `${file.name}, ${size(file.size)}`));
+  const limit = Number(drop.closest("form").getAttribute("data-limit"));
+  const large = `That is larger than the ${size(limit)} that are taken.`;
+  if (file.size > limit) shown.append(element("p", { class: "problem" }, large));
 }
