@@ -44,6 +44,12 @@ def test_this_environment_does_not_fit_what_it_lacks(wanted):
     assert environments.fits(Requirements(wanted=("flask", wanted))) is None
 
 
+def test_no_python_is_taken_that_lacks_what_the_code_imports():
+    old = Requirements(wanted=("flask",), until="3.9")
+    assert environments.fits(old) is None
+    assert solving.solve(old).python == "3.9"
+
+
 def test_another_python_than_the_folder_asks_for_is_said():
     found = environments.fits(Requirements(wanted=("flask",), python="3.8"))
     assert found.decisions == (f"The folder asks for Python 3.8; {HERE} is here, and has all that it needs.",)

@@ -51,6 +51,7 @@ class Requirements:
     wanted: tuple[str, ...]  # PEP 508, a distribution at most once, sorted
     models: tuple[str, ...] = ()  # names among them that read the pickles: their pins are let go last
     python: str = ""  # a version that the folder asks for: "3.8"
+    until: str = ""  # the last Python with all that it imports of the standard library: "3.11"; "" is any
     committed: str = ""  # ISO date of the last commit in it, "" where there is none
     flaskship: bool = False  # whether the code itself imports Flaskship, as an app with a `flaskship.blueprint` does
     decisions: tuple[str, ...] = ()  # a sentence each: joined, mapped, overruled

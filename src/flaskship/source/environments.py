@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from flaskship.artifact.isolation import environments as isolated
 from flaskship.artifact.isolation.environments import Recipe
@@ -25,6 +26,8 @@ SERVER = "granian>=2.8,<2.9"
 
 def fits(requirements: Requirements) -> Solved | None:
     """This environment as a solved set, where it satisfies all; None where it does not."""
+    if requirements.until and Version(HERE) > Version(requirements.until):
+        return None
     pins: dict[str, str] = {}
     waiting = [Requirement(each) for each in requirements.wanted]
     seen: set[str] = set()

@@ -7,6 +7,7 @@ of that pin's day. Where this cannot be, as of today; then pins go, one at a tim
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -108,18 +109,19 @@ def solve(requirements: Requirements, pythons: Sequence[str] | None = None) -> S
     except (OSError, ValueError, TypeError, KeyError):
         pass  # none yet, or one that was damaged: it is made anew
     solved = _solve(requirements, tuple(pythons or ()))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(asdict(solved)), encoding="utf-8")
-    draft.replace(place)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.with_suffix(f".{os.getpid()}")
+        draft.write_text(json.dumps(asdict(solved)), encoding="utf-8")
+        draft.replace(place)
     return solved
 
 
 def _digest(requirements: Requirements, pythons: Sequence[str] | None) -> str:
     own = [(each.name, each.stat().st_mtime_ns) for each in sorted(Path(__file__).parent.rglob("*.py"))]
-    facts = [own, requirements.wanted, requirements.models, requirements.python, requirements.committed, pythons]
+    facts = [own, replace(requirements, decisions=(), warnings=()), pythons]
     here = [platform.machine(), sys.platform, indexes.options(), sorted(_told().items())]
-    return hashlib.sha256(json.dumps([facts, here]).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr([facts, here]).encode()).hexdigest()[:32]
 
 
 def _told() -> dict[str, str]:
@@ -136,15 +138,20 @@ def _solve(requirements: Requirements, pythons: tuple[str, ...]) -> Solved:
     _unknown(search)
     if pythons:
         _refuse(search, pythons)
+    able = tuple(each for each in pythons or PYTHONS if Version(each) <= Version(requirements.until or each))
+    if not able:
+        raise VersionMismatch(
+            f"The code imports what Python {listed(pythons)} no longer has: it needs {requirements.until}."
+        )
     pins, (day, newest) = search.pins(), _day(search)
     later = "" if day else requirements.committed
     found: Answer | None = None
     for when in dict.fromkeys([day, "", later]):
-        order = _ordered(search, pythons or PYTHONS, requirements.python, when if not pythons else "")
+        order = _ordered(search, able, requirements.python, when if not pythons else "")
         if found := _on_any(search, order, when):
             break
     else:
-        order = _ordered(search, pythons or PYTHONS, requirements.python, day if not pythons else "")
+        order = _ordered(search, able, requirements.python, day if not pythons else "")
         found = _with_less(search, order, day or later)
     if found is None:
         raise _cannot(search)

@@ -161,7 +161,7 @@ def test_the_python_that_a_folder_asks_for(tmp_path, files, python):
 
 
 def test_a_module_that_python_no_longer_has_asks_for_an_older_one(tmp_path):
-    assert needs(tmp_path, "import imp").python == "3.11"
+    assert needs(tmp_path, "import imp, cgi").until == "3.11"
 
 
 def test_a_file_that_does_not_parse_is_named_and_stops_nothing(tmp_path):

@@ -56,7 +56,8 @@ def join(
     return Requirements(
         wanted=tuple(sorted(str(each) for each in joined.wanted.values())),
         models=tuple(sorted(models & set(joined.wanted))),
-        python=_python(joined, folder, root, lists, read.removed),
+        python=_python(joined, folder, root, lists),
+        until=_until(joined, read.removed),
         committed=_committed(folder),
         flaskship=own,
         decisions=tuple(dict.fromkeys(joined.decisions)),
@@ -95,7 +96,7 @@ def _slips(joined: Joined, needed: set[str]) -> None:
     lacking = [each for each in needed if not joined.has(each)]
     for name in [each for each in joined.wanted if each not in needed and each.replace("-", "_") not in SAME]:
         near = get_close_matches(name, lacking, n=1, cutoff=NEAR)
-        if near:
+        if near and not name.startswith(f"{near[0]}-") and not near[0].startswith(f"{name}-"):
             wanted = joined.wanted.pop(name)
             wanted.name = near[0]
             joined.wanted[near[0]] = wanted
@@ -173,27 +174,35 @@ def _companions(joined: Joined) -> None:
         joined.wanted.setdefault(other, joined.wanted.pop(name)).name = other
 
 
-def _python(joined: Joined, folder: Path, root: str, lists: list[Found], removed: Mapping[str, str]) -> str:
+def _python(joined: Joined, folder: Path, root: str, lists: list[Found]) -> str:
     """The Python that the folder asks for, "" where any will do."""
     version, file = declared.python(folder, root)
     told = [(version, file)] if version else []
     told += [(each.python, each.path) for each in lists if each.python]
-    for module, where in removed.items():
-        told.append((f"<={REMOVED[module]}.99", f"{module!r} ({where}), which later ones no longer have"))
     chosen: tuple[str, ...] = PYTHONS
+    asking = ""
     for text, place in told:
         able = declared.allowed(text, chosen)
-        if able:
-            chosen = able
-        elif not declared.allowed(text, PYTHONS):
-            joined.warnings.append(
-                f"{place} asks for Python {text}: the nearest that apps are served on is {PYTHONS[-1]}."
-            )
-            chosen = PYTHONS[-1:]
+        if not able and not declared.allowed(text, PYTHONS):
+            joined.warnings.append(f"{place} asks for Python {text}: {PYTHONS[-1]} is the oldest that serves apps.")
+            able = PYTHONS[-1:]
+        asking = place if able and able != chosen else asking
+        chosen = able or chosen
     if PYTHONS[0] in chosen:
         return ""
-    joined.decisions.append(f"Python {chosen[0]} is asked for by {told[0][1]}.")
+    joined.decisions.append(f"Python {chosen[0]} is asked for by {asking}.")
     return chosen[0]
+
+
+def _until(joined: Joined, removed: Mapping[str, str]) -> str:
+    """The last Python that has all modules of the standard library that are imported, "" where the newest does."""
+    module = max(removed, key=lambda each: PYTHONS.index(REMOVED[each]), default="")
+    if not module:
+        return ""
+    joined.decisions.append(
+        f"{module!r} ({removed[module]}) is no part of Python after {REMOVED[module]}: no later one is taken."
+    )
+    return REMOVED[module]
 
 
 def _committed(folder: Path) -> str:

@@ -16,7 +16,7 @@ def dockerfile(folder: Path, path: str) -> Found:
     """The packages that a Dockerfile installs by name, and its Python."""
     found = Found(path=path)
     content = re.sub(r"\\[ \t]*\r?\n", " ", pip.text(folder / path))
-    if base := re.search(r"^\s*FROM\s+(?:--platform=\S+\s+)?\S*python:(\d+\.\d+)", content, re.I | re.M):
+    if base := re.search(r"^\s*FROM\s+(?:--platform=\S+\s+)?\S*python:?(3\.\d+)", content, re.I | re.M):
         found.python = base[1]
     for command in re.findall(r"\bpip3?(?:\.\d+)? install ([^\n]*)", content):
         for each in pip.words(command):
