@@ -45,7 +45,7 @@ def missing(place: Path) -> tuple[str, ...]:
         ("app.config['MODEL'] = 'a/b.pkl'\njoblib.load(app.config['MODEL'])", "a/b.pkl"),
         ("from config import MODEL\njoblib.load(MODEL)", "c.pkl"),
         ("import config\njoblib.load(config.MODEL)", "c.pkl"),
-        ("MODEL = os.path.join('a', 'b.pkl')\ndef read(path): return joblib.load(path)", "a/b.pkl"),
+        ("MODEL = os.path.join('a', 'b.pkl')\ndef read(path): return joblib.load(path)\nread(MODEL)", "a/b.pkl"),
         ("os.listdir('pictures')", "pictures"),
         ("render_template('gone.html')", "gone.html"),
         ("send_file('static/x.pdf')", "static/x.pdf"),
@@ -60,6 +60,7 @@ def test_a_path_that_is_read_and_not_there_is_named(folder: Write, line: str, pa
     "line",
     [
         "open('out.txt', 'w')",
+        "MODEL = 'models/unused.h5'",
         "open('out.log', mode='a')",
         "pd.DataFrame().to_csv('out.csv')\npd.read_csv('out.csv')",
         "os.makedirs('up')\nos.listdir('up')",

@@ -101,15 +101,28 @@ SYSTEM = ("/tmp", "/dev", "/proc", "/var", "/etc", "/usr", "/run", "/sys", "/bin
 def paths(code: Code, modules: Iterable[Module], cwd: str) -> list[Named]:
     """Of these modules, with `cwd` as working directory, in the order of the text."""
     found: list[Named] = []
+    modules = list(modules)
+    used = set[str]().union(*map(names, modules))
     for module in modules:
         values = Values(code, module, cwd)
         for call in module.calls:
             found += of_call(call, module, values)
         for name, node in values.assigned.items():
             text = values.text(node) if is_literal(node, module) else ""
-            if WEIGHTS.search(text) and re.search(r"[\\/]", text) and name.rpartition(".")[2].isidentifier():
+            if WEIGHTS.search(text) and re.search(r"[\\/]", text) and name.rpartition(".")[2] in used:
                 found.append(Named(text, Use.NAMED, module.path, node.lineno))
     return [each for each in dict.fromkeys(found) if not NOT_A_PATH.search(each.path.removeprefix(FOLDER))]
+
+
+def names(module: Module) -> Iterator[str]:
+    """Those that it makes use of."""
+    for node in module.nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (each.name for each in node.names)
 
 
 def is_literal(node: ast.expr, module: Module) -> bool:
