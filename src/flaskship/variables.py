@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 
 from flaskship.errors import UsageError
 from flaskship.settings import Settings, environment
+
+OWN = ("FLASKSHIP_", "PATH", "HOME", "LD_", "PYTHONHOME")  # of the process
 
 
 def given(settings: Settings, secrets: Iterable[str] = ()) -> dict[str, str]:
@@ -19,6 +22,11 @@ def given(settings: Settings, secrets: Iterable[str] = ()) -> dict[str, str]:
             raise UsageError(f"The secret {name!r} has no value here. Set that variable, or say: --env {name}=VALUE")
         found.setdefault(name, environment().get(name, ""))
     return found
+
+
+def set_here(found: Mapping[str, str]) -> None:
+    """Give them to this process too, where somebody's code is loaded, but for what the process itself goes by."""
+    os.environ.update({name: value for name, value in found.items() if not name.startswith(OWN)})
 
 
 def baked(settings: Settings) -> dict[str, str]:

@@ -71,25 +71,25 @@ def command(
 ) -> None:
     """Run an image, or a model, as a container, and print the URL that answers.
 
-    REF is an image that was built or pulled here, or that Docker or Podman has, or that its registry has. TARGET, a
-    model's file or a bundle, is made an image first, as by `flaskship build`.
+    REF is an image that was built or pulled here, or that Docker or Podman has, or that its registry has. TARGET (a
+    model's file, functions, an app's folder, a bundle) is made an image first, as by `flaskship build`.
     """
     settings = load(flags)
     settings = replace(settings, env=(*_lines(env_file), *settings.env))
-    variables.given(settings)  # what has no value here is said before anything is built
+    variables.set_here(variables.given(settings))  # what has no value here is said before anything is built
     wished = Port.parse(port) if port is not None else Port(published=settings.port)
+    count = settings.replicas or 1
     patience, mounts = parse(wait, Duration, "--wait"), tuple(map(_mount, volume))
     if not detach and settings.replicas > 1:
         raise UsageError("--attach follows one container. Start several without it, then: flaskship logs -f NAME")
     with engine.connected() as client, _interruptible():
-        ports = _free_ports(client, wished, settings.replicas or 1)
+        ports = _free_ports(client, wished, count)
         image, held = supply.image(client, target, load({**flags, "env": None}))  # no secret goes into an image
         given = {name for name, value in flags.items() if value is not None}
         service = Service.of(image, held.config, settings, given=given)
         if service.page_port and port is None and settings.port == Settings().port:
-            talk.note(f"Its pages call localhost:{service.page_port}: that is where it is published")
-            wished = Port(published=service.page_port)
-            ports = _free_ports(client, wished, settings.replicas or 1)
+            talk.note(f"It is written for localhost:{service.page_port}: that is where it is published")
+            ports = _free_ports(client, Port(published=service.page_port), count)
         names = starting.names(client, flags["name"] or service.name, len(ports), given="name" in given)
         inside, inner = _inside(held, service, wished)
         wanted = [

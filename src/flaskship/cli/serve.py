@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def command(target: tuple[str, ...], **flags: Any) -> int:
     parsed = [targets.parse(text, settings) for text in target]
     watched = [each.folder if each.is_code else each.path for each, _ in parsed]
     for _, own in parsed:
-        os.environ.update(variables.given(own))
+        variables.set_here(variables.given(own))
 
     known: dict[str, Any] = {}
 
@@ -52,7 +51,6 @@ def command(target: tuple[str, ...], **flags: Any) -> int:
         return serve.serve(bundles, settings, watched=watched, rebuild=made)
     if len(bundles) > 1:
         raise UsageError(f"{app['name']!r} is an app, and has its own routes: it is served alone.")
-    os.environ.update({name: value for name, value in app["env"].items() if name not in os.environ})
     executable = str(targets.interpreter_apart(bundles[0], settings))
     return serve.serve(bundles, settings, watched=watched, rebuild=made, executable=executable)
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from flaskship import cache
+from flaskship import cache, variables
 from flaskship.cli import talk
 from flaskship.errors import INTERRUPTED, FlaskshipError, UsageError
 from flaskship.settings import Settings
@@ -68,7 +68,9 @@ def bundled(text: str, settings: Settings, *, linked: bool = True, upgrade: bool
     """The bundle of a target, made now where there is none; says each step."""
     from flaskship import make  # heavy: only the verbs that make a bundle pay for it
 
-    return make.cached(*parse(text, settings), talk.note, linked=linked, upgrade=upgrade)
+    target, settings = parse(text, settings)
+    variables.set_here(variables.baked(settings))  # a module may ask for them when it is loaded
+    return make.cached(target, settings, talk.note, linked=linked, upgrade=upgrade)
 
 
 def modelled(text: str, settings: Settings, verb: str) -> Bundle:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flaskship import engine, proxy, ship, stack
+from flaskship import engine, proxy, ship, stack, variables
 from flaskship.cli import supply, talk
 from flaskship.cli.options import MAKING, PACKING, load, settings_options
 from flaskship.deploy.compose import SECURE
@@ -44,6 +44,7 @@ def command(target: str, port: int | None, output: Path | None, wait: str, **fla
     """
     settings, patience = load(flags), parse(wait, Duration, "--wait")
     stack.program()
+    variables.set_here(variables.given(settings))  # what has no value here is said before anything is built
     if settings.tls_cert and settings.tls_key:
         _check(settings.tls_cert, settings.tls_key)
     with engine.connected() as client:
@@ -56,7 +57,7 @@ def command(target: str, port: int | None, output: Path | None, wait: str, **fla
             service, published=usual if port is None else port, nginx=finder.image(client, settings.nginx)
         )
         if service.page_port not in (0, service.published):
-            talk.warn(f"Its pages call localhost:{service.page_port}. Publish that: -p {service.page_port}")
+            talk.warn(f"It is written for localhost:{service.page_port}. Publish that: -p {service.page_port}")
         folder = output.resolve() if output else stack.default_folder(service.name)
         made = stack.Stack(service=service, identity=held.id, folder=folder, client=client, say=talk.note)
         url = made.up(patience)
