@@ -502,6 +502,13 @@ def test_typed_cells_are_taken_as_what_they_are():
     }
 
 
+def test_the_sole_column_of_a_file_needs_no_quotes():
+    (chunk,) = table.read(f"x\n{data_url(png(), 'image/png')}\n".encode(), codec(argument(IMAGE)))
+    assert like(chunk.columns["x"][0]) == like(RED)
+    (chunk,) = table.read(b"x\nWell, well; well\n", codec(argument(TEXT)))
+    assert chunk.columns["x"].tolist() == ["Well, well; well"]
+
+
 def test_a_bad_row_of_a_file_has_its_place():
     by = codec(argument(DATE), argument(OBJECT, name="o"), o=list[Item])
     with pytest.raises(BadInput) as caught:

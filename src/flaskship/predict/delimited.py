@@ -261,10 +261,13 @@ class _Transcoded:
 
 
 def sniff_delimiter(lines: Sequence[str], known: Iterable[str] = ()) -> str:
-    """The delimiter that gives the most known names, then the most lines alike, then the most cells."""
+    """The delimiter that gives the most known names, then the most lines alike, then the most cells.
+
+    Under one name alone it is one that does not stand in the lines: `data:image/png;base64,…` is a cell without quotes.
+    """
     names = set(known)
 
-    def score(delimiter: str) -> tuple[int, int, int]:
+    def score(delimiter: str) -> tuple[int, int, int, int]:
         counts = []
         header: list[str] = []
         try:
@@ -272,8 +275,8 @@ def sniff_delimiter(lines: Sequence[str], known: Iterable[str] = ()) -> str:
                 header = header or row
                 counts.append(len(row))
         except csv.Error:
-            return -1, -1, -1
-        alike = sum(count == len(header) for count in counts) if len(header) > 1 else 0
-        return len(names & {name.strip() for name in header}), alike, len(header)
+            return -1, -1, -1, -1
+        alike = sum(count == len(header) for count in counts)
+        return len(names & {name.strip() for name in header}), alike if len(header) > 1 else 0, len(header), alike
 
     return max(DELIMITERS, key=score)
