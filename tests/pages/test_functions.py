@@ -151,6 +151,16 @@ def test_the_sample_is_taken_with_a_click(page_of, expect):
     expect(page.locator(".chosen-file")).to_be_hidden()
 
 
+def test_many_rows_go_through_a_function_and_what_is_optional_may_be_left_out(page_of, expect):
+    page = page_of("price")
+    rows = {"name": "flats.csv", "mimeType": "text/csv", "buffer": b"rooms,area\n2,50\n3,50\n"}
+    page.set_input_files("#file", rows)
+    expect(page.locator("#preview .fine")).to_contain_text("Left out: town, built, garden, note, viewed.")
+    page.click("#score")
+    expect(page.locator("#result .table .out").last).to_have_text("8000.0")
+    assert page_of("segment").locator("#batch").count() == 0
+
+
 def test_labels_are_bars_and_records_a_table(page_of, expect):
     page = page_of("mood")
     assert page.locator("[name=text]").evaluate("(each) => each.tagName") == "TEXTAREA"

@@ -234,7 +234,7 @@ def model_page(
         several=len(site.subjects) > 1,
         seen=seen,
         limits=form.limits,
-        fields=[{"name": each.name, "nullable": each.nullable} for each in subject.signature.inputs],
+        fields=[{"name": each.name, "required": each.required} for each in subject.signature.inputs],
     )
 
 

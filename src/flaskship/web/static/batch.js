@@ -77,14 +77,17 @@ function objects(text) {
 
 function matching(header, fields) {
   const there = new Set(header), known = new Set(fields.map((each) => each.name));
-  const lacking = fields.filter((each) => !there.has(each.name)).map((each) => each.name);
+  const absent = fields.filter((each) => !there.has(each.name));
+  const names = (some) => some.map((each) => each.name);
+  const lacking = names(absent.filter((each) => each.required)), optional = names(absent.filter((each) => !each.required));
   const extra = header.filter((name) => !known.has(name));
   const list = (names) => names.slice(0, 8).join(", ") + (names.length > 8 ? `, and ${names.length - 8} more` : "");
   const are = ({ length }) => (length === 1 ? "is" : "are");
   const columns = counted(lacking.length, "column");
   const needed = `The model needs ${columns} that ${are(lacking)} not there: ${list(lacking)}.`;
   const whole = `All ${counted(fields.length, "field")} of the model ${are(fields)} there.`;
-  const parts = [lacking.length ? said("problem", needed) : said("fine", whole)];
+  const enough = `All that must be there is. Left out: ${list(optional)}.`;
+  const parts = [lacking.length ? said("problem", needed) : said("fine", optional.length ? enough : whole)];
   if (extra.length) parts.push(said("muted", `Passed through unchanged: ${list(extra)}.`));
   return parts;
 }
