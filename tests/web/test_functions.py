@@ -6,6 +6,7 @@ import base64
 import io
 from pathlib import Path
 
+import flask
 import functions
 import pytest
 from functions import png
@@ -86,6 +87,18 @@ def test_a_browser_that_opens_a_functions_path_comes_to_its_page(several):
     answer = several.get("/price", headers={"Accept": "text/html,*/*;q=0.8"})
     assert (answer.status_code, answer.headers["Location"]) == (302, "./price/")
     assert several.get("/price", query_string=FLAT, headers={"Accept": "text/html"}).json == {"prediction": 7000.0}
+
+
+def test_a_function_is_part_of_somebodys_app_as_a_blueprint(models):
+    app = flask.Flask("somebody's")
+    app.register_blueprint(web.blueprint(as_subject(models["segment"]), Settings()), url_prefix="/eyes")
+    app.register_blueprint(web.blueprint(as_subject(models["tell"]), Settings()), url_prefix="/mouth")
+    client = app.test_client()
+    found = client.post("/eyes/segmentapi", data={"image": (io.BytesIO(png()), "a.png")})
+    assert found.json["class_names"] == ["square", "stripe"]
+    assert "/eyes/segmentapi" in client.get("/eyes/").text
+    assert client.post("/mouth/tell", json={"prompt": "a", "words": 1}).text.startswith('data: "a 0"')
+    assert 'route="predict",status="200"} 1.0' in client.get("/mouth/metrics").text
 
 
 def test_requests_to_a_functions_own_path_are_counted_as_predictions(one):

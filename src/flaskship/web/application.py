@@ -20,7 +20,7 @@ from flaskship.web.reply import WSGI
 from flaskship.web.subject import Site, Subject
 from flaskship.web.vertex import Vertex
 
-STREAMED = 0.8  # of the grace: what streams goes on so long after a stop signal
+STREAMED = 0.75  # of the grace: what streams goes on so long after a stop signal
 
 
 def application(subjects: Sequence[Subject], settings: Settings, *, shared: Path | None = None) -> WSGI:
