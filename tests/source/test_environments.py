@@ -63,6 +63,12 @@ def test_what_an_old_pin_needs_is_of_its_day():
     assert "as of 2020-04-03, the day of flask 1.1.2" in found.decisions[-1]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs: another machine than Windows")
+def test_what_is_for_another_machine_is_left_out():
+    found = solved("itsdangerous==2.0.1", "pywin32==300")
+    assert found.decisions[0] == "pywin32 is left out: there is nothing of it for this machine."
+
+
 def test_a_limit_is_of_the_day_of_the_last_version_that_it_allows():
     found = solved("flask<2")
     assert pins(found)["flask"] == "1.1.4"

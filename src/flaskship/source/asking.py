@@ -17,7 +17,7 @@ from flaskship.source.requirements.index import Package
 
 LIMIT = 240.0  # seconds for all questions
 TRIES = 12  # of one set on one Python, each time with a package more let off its day, or built
-TORCH = ("torch", "torchaudio", "torchvision")  # whose own index tells no days
+TORCH = ("torch", "torchaudio", "torchdata", "torchtext", "torchvision")  # whose own index tells no days
 PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;]+)", re.MULTILINE)
 WHEELLESS = re.compile(r"([a-z0-9][a-z0-9-]*)(?:[<>=!~,][^ ]*)? ha(?:s|ve) no (?:usable )?wheels")
 UNREACHED = re.compile(r"Failed to fetch|error sending request|dns error|Connection refused|No space left")

@@ -191,6 +191,9 @@ def _unknown(search: Search) -> None:
             near = get_close_matches(name, [*SAME, *DISTRIBUTIONS.values()], n=1, cutoff=0.8)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             search.decisions.append(f"{name} is left out: no index has a package of that name.{hint}")
+        elif not package.by("") and all(each.tags is not None for each in package.files):
+            del search.wanted[name]
+            search.decisions.append(f"{name} is left out: there is nothing of it for this machine.")
         elif version and not package.of(version):
             search.let_go([name], "no index has that version")
 
@@ -372,7 +375,7 @@ def _parts(search: Search, answer: Answer) -> dict[str, str]:
 
 def _cannot(search: Search) -> VersionMismatch:
     return VersionMismatch(
-        f"No versions of {', '.join(sorted(search.wanted))} go together: {search.refusal.short}."
+        f"No versions of {', '.join(sorted(search.wanted))} go together: {search.refusal.short.rstrip('.')}."
         " Take out of requirements.txt what the app does not need, or pin what it does."
     )
 
