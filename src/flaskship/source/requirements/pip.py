@@ -93,7 +93,7 @@ def _option(found: Found, name: str, value: str) -> None:
         if _plain(value).startswith("."):
             return found.decide(f"-e {value} is left out: the folder's own code is there.")
         return found.warn(f"-e {value} is no name of the index, and is left out. Copy its code into the folder.")
-    if name in LINKS and TORCH not in value and "pypi.org" not in value:
+    if name in LINKS and TORCH not in value and "pypi" not in value:
         found.decide(f"{name} {value} is not asked: the indexes that pip is told of here are.")
     return None
 
