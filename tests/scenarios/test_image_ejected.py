@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from apps.models import copied
 from containers import docker, free_port, run, wait_until
 
 BUILDER = "FROM flaskship-tests/builder:raw\nCOPY wheels /wheels\nENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels\n"
@@ -45,7 +46,16 @@ def project(image: str, sales: Path, debian: Path, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture(scope="module")
-def builder(engine: str, project: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def app(cache: Path, debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with somebody's app, and its project beside it."""
+    folder = copied("greeting", tmp_path_factory.mktemp("ejected"))
+    (folder / "uploads").mkdir()
+    run(folder.parent, "eject", "greeting", "project", "--base", str(debian))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def builder(engine: str, project: Path, app: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image with pip, a shell and the locked wheels; in the place of python:X.Y-slim, which is elsewhere."""
     folder = tmp_path_factory.mktemp("builder")
     command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={PACKAGES}", "bookworm"]
@@ -54,9 +64,10 @@ def builder(engine: str, project: Path, tmp_path_factory: pytest.TempPathFactory
     docker("import", str(folder / "raw.tar"), "flaskship-tests/builder:raw")
     (folder / "raw.tar").unlink()
     (folder / "Dockerfile").write_text(BUILDER)
-    lock = project / "api" / "requirements.txt"
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
-    subprocess.run([*download, "-d", str(folder / "wheels")], check=True, capture_output=True)
+    for each in (project, app.parent / "project"):
+        lock = each / "api" / "requirements.txt"
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+        subprocess.run([*download, "-r", str(lock), "-d", str(folder / "wheels")], check=True, capture_output=True)
     docker("build", "--quiet", "--tag", "flaskship-tests/builder:3", str(folder))
     return "flaskship-tests/builder:3"
 
@@ -72,6 +83,32 @@ def test_docker_build_gives_the_same_files(builder: str, project: Path, sales: P
     assert not {name for name in differing if not name.startswith("opt/flaskship/bin/")}
     settings = "{{json .Config.Entrypoint}} {{.Config.User}} {{json .Config.Healthcheck}} {{.Config.StopSignal}}"
     assert docker("inspect", "-f", settings, "me/ours:1") == docker("inspect", "-f", settings, "me/theirs:1")
+
+
+def modes(reference: str) -> dict[str, tuple[int, int, int]]:
+    """Of what is below /bundle: mode, user and group."""
+    name = docker("create", reference)
+    try:
+        process = subprocess.Popen(["docker", "export", name], stdout=subprocess.PIPE)
+        with process, tarfile.open(fileobj=process.stdout, mode="r|") as members:
+            return {
+                each.name: (each.mode & 0o777, each.uid, each.gid) for each in members if each.name.startswith("bundle")
+            }
+    finally:
+        docker("rm", name)
+
+
+def test_docker_build_gives_an_apps_files_to_who_runs_it(builder: str, app: Path, debian: Path) -> None:
+    run(app.parent, "build", "greeting", "--base", str(debian), "-t", "me/own-app:1", "--load")
+    project = str(app.parent / "project" / "api")
+    docker("build", "--quiet", "--build-arg", f"BUILDER={builder}", "--tag", "me/their-app:1", project)
+    ours = modes("me/own-app:1")
+    assert ours == modes("me/their-app:1")
+    assert ours["bundle"] == (0o755, 0, 0)
+    assert ours["bundle/code/uploads"] == (0o775, 65532, 0)
+    assert ours["bundle/code/app.py"] == (0o664, 65532, 0)
+    settings = "{{json .Config.Env}} {{json .Config.Entrypoint}} {{.Config.WorkingDir}} {{.Config.User}}"
+    assert docker("inspect", "-f", settings, "me/own-app:1") == docker("inspect", "-f", settings, "me/their-app:1")
 
 
 def asked(url: str) -> int:

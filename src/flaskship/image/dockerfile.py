@@ -16,7 +16,7 @@ from flaskship.plan import BUNDLE, PREFIX, USER, Plan, site
 BASE_TAR = "base.tar.gz"
 PROXY_TAR = "base.tar"
 PROXY_COMMAND = ("nginx", "-e", "stderr", "-g", "daemon off;")
-FOLDER = f"{BUNDLE}/{CODE}"  # an app's
+OWN = "/own"  # of a stage: what an app may write to
 NOTHING = "-name INSTALLER -o -name REQUESTED -o -name direct_url.json"
 
 
@@ -82,17 +82,17 @@ def _app() -> str:
     """An app's own files, which whoever runs it may write to."""
     return f"""\
 FROM ${{BUILDER}} AS app
-COPY bundle/code {FOLDER}
-RUN find {FOLDER} \\( -type d -o -perm -100 \\) -exec chmod 775 {{}} + \\
- && find {FOLDER} -type f ! -perm -100 -exec chmod 664 {{}} +
+COPY bundle/{CODE} {OWN}/{CODE}
+RUN find {OWN} \\( -type d -o -perm -100 \\) -exec chmod 775 {{}} + \\
+ && find {OWN} -type f ! -perm -100 -exec chmod 664 {{}} +
 """
 
 
 def _bundle(plan: Plan) -> str:
     if not plan.app:
         return f"COPY bundle {BUNDLE}"
-    own = f"COPY --from=app --chown={USER}:0 {FOLDER} {FOLDER}"
-    return f"{own}\nCOPY bundle/{MANIFEST} {BUNDLE}/{MANIFEST}"
+    own = f"COPY --from=app --chown={USER}:0 {OWN} {BUNDLE}"  # into a folder that is there, and stays root's
+    return f"COPY bundle/{MANIFEST} {BUNDLE}/{MANIFEST}\n{own}"
 
 
 def _final(plan: Plan) -> str:
