@@ -40,3 +40,38 @@ def test_many_classes_stand_in_order_of_their_chances_few_in_the_models_own():
     found = answers.bars({"probabilities": many}, 9)
     assert [each.label for each in found] == [str(index) for index in reversed(range(10))]
     assert [each.label for each in found if each.chosen] == ["9"]
+
+
+PICTURE = "data:image/png;base64,AA=="
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("short", {"large": "short"}),
+        ("two\nlines", {"text": "two\nlines"}),
+        ("", {"text": "An empty text."}),
+        (PICTURE, {"caption": "Picture", "pictures": (PICTURE,)}),
+        ([PICTURE], {"caption": "1 picture", "pictures": (PICTURE,)}),
+        (
+            [{"a": 1}, {"b": 2}],
+            {"caption": "2 rows", "header": ("a", "b"), "rows": (("1", "no value"), ("no value", "2"))},
+        ),
+        ([[1, 2], [3]], {"caption": "2 values", "header": ("0", "1"), "rows": (("1", "2"), ("3", ""))}),
+        ([1, "x"], {"caption": "2 values", "header": ("value",), "rows": (("1",), ("x",))}),
+        ({"a": 1, "b": PICTURE}, {"caption": "2 values", "rows": (("a", "1"),), "pictures": (PICTURE,)}),
+        ([], {"large": "[]"}),
+        (None, {"large": "no value"}),
+    ],
+)
+def test_what_a_function_answers_is_shown_as_what_it_is(value, shown):
+    found = answers.of_function({"prediction": value}, None)
+    table = found.table
+    told = {**found._asdict(), **({"header": table.header, "rows": table.rows} if table else {})}
+    assert {name: told[name] for name in shown} == shown
+    assert found.json.startswith('{\n  "prediction"')
+
+
+def test_a_long_answer_is_cut_and_says_so():
+    found = answers.of_function({"prediction": [{"n": number} for number in range(1000)]}, None)
+    assert (len(found.table.rows), found.table.more) == (100, 900)

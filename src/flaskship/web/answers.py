@@ -100,8 +100,7 @@ def of_function(answer: Mapping[str, Any], drawing: Drawing | None) -> Shown:
     )
     common: dict[str, Any] = {"warnings": warnings, "json": whole[:LONGEST], "drawing": drawing}
     if "class_names" in answer and "prediction" not in answer:
-        count = len(answer["boxes"])
-        return Shown(caption=f"{count} object{'' if count == 1 else 's'}", table=objects(answer), **common)
+        return Shown(caption=counted(len(answer["boxes"]), "object"), table=objects(answer), **common)
     value = answer.get("prediction")
     if "probabilities" in answer:
         return Shown(caption="Most probable", large=number(value), bars=bars(answer, value), **common)
@@ -116,13 +115,17 @@ def of_value(value: Any) -> dict[str, Any]:
         return {"large": value} if 0 < len(value) <= LINE and "\n" not in value else {"text": value or "An empty text."}
     if isinstance(value, list) and value:
         if all(isinstance(each, str) and PICTURE.match(each) for each in value):
-            return {"caption": f"{len(value)} pictures", "pictures": tuple(value)}
-        return {"caption": f"{len(value)} {'rows' if isinstance(value[0], dict) else 'values'}", "table": table(value)}
+            return {"caption": counted(len(value), "picture"), "pictures": tuple(value)}
+        return {"caption": counted(len(value), "row" if isinstance(value[0], dict) else "value"), "table": table(value)}
     if isinstance(value, dict) and value:
         pictures = tuple(each for each in value.values() if isinstance(each, str) and PICTURE.match(each))
         rows = tuple((name, brief(each)) for name, each in value.items() if each not in pictures)
-        return {"caption": f"{len(value)} value{'' if len(value) == 1 else 's'}", "rows": rows, "pictures": pictures}
+        return {"caption": counted(len(value), "value"), "rows": rows, "pictures": pictures}
     return {"large": number(value)}
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def table(rows: list[Any]) -> Table:

@@ -81,22 +81,23 @@ def _text(limits: Limits) -> str:
 
 
 def number(limits: Limits, *, whole: bool) -> float | int:
-    """One that is within the limits: 0 where it may be, else one near it."""
-    step = limits.multiple_of or (1 if whole else 0)
-    low = limits.ge if limits.ge is not None else limits.gt
-    high = limits.le if limits.le is not None else limits.lt
-    if low is not None and (low > 0 or limits.gt == 0):
-        between = high if high is not None else low + 2 * (step or 1)
-        value: float = low if limits.gt is None else (low + between) / 2
-        value = math.floor(value / step) * step if step else value
-        value += step if step and (value < low or (limits.gt is not None and value <= low)) else 0
-    elif high is not None and (high < 0 or limits.lt == 0):
-        below = low if low is not None else high - 2 * (step or 1)
-        value = high if limits.lt is None else (high + below) / 2
-        value = math.floor(value / step) * step if step else value
-    else:
-        value = 0.0
+    """One that is within the limits: 0 where it may be, else one near an end."""
+    step = limits.multiple_of or (1 if whole else 0.5)
+    ends = [each for each in (limits.ge, limits.gt, limits.le, limits.lt) if each is not None]
+    near = [(math.floor(end / step) + away) * step for end in ends for away in (0, 1, -1)]
+    tried = [0, *near, *ends, sum(ends) / max(1, len(ends))]
+    value = next((each for each in tried if _within(each, limits) and (not whole or each == int(each))), 0)
     return int(value) if whole else float(value)
+
+
+def _within(value: float, limits: Limits) -> bool:
+    return (
+        (limits.ge is None or value >= limits.ge)
+        and (limits.gt is None or value > limits.gt)
+        and (limits.le is None or value <= limits.le)
+        and (limits.lt is None or value < limits.lt)
+        and (limits.multiple_of is None or math.isclose(value / limits.multiple_of, round(value / limits.multiple_of)))
+    )
 
 
 def _middle(field: Field) -> Scalar:
