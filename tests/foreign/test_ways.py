@@ -25,7 +25,7 @@ WAYS = {
     "without a guard": f"{APP}\nmodel = 'loaded'\napp.run('0.0.0.0')\nmodel = 'after'",
     "in a thread": f"{APP}\nimport threading\nmodel = 'loaded'\nthreading.Thread(target=app.run).start()",
     "in another process": f"{GUARDED}import multiprocessing\n"
-    "    process = multiprocessing.get_context('fork').Process(target=app.run)\n    process.start()\n    process.join()",
+    "    child = multiprocessing.get_context('fork').Process(target=app.run)\n    child.start()\n    child.join()",
     "by Werkzeug": f"{GUARDED}from werkzeug.serving import run_simple\n"
     "    run_simple('', 5000, app, use_reloader=True)",
     "by a server of Werkzeug's": f"{GUARDED}from werkzeug import serving\n"
