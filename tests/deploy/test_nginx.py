@@ -27,9 +27,7 @@ def test_the_whole_text_is_as_kept() -> None:
 
 
 @pytest.mark.needs("nginx", "openssl")
-@pytest.mark.parametrize(
-    "service", [SALES, SECURE, replace(SALES, kind=Kind.APP)], ids=["plain", "everything", "app"]
-)
+@pytest.mark.parametrize("service", [SALES, SECURE, replace(SALES, kind=Kind.APP)], ids=["plain", "everything", "app"])
 def test_nginx_takes_it(service: Service, tmp_path: Path) -> None:
     subject = ["-subj", "/CN=localhost", "-days", "1", "-keyout", "key.pem", "-out", "certificate.pem"]
     subprocess.run(
