@@ -220,7 +220,7 @@ def test_a_changed_file_of_an_app_is_found(app: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "error", "words"),
     [
-        ("plain.py", NotRecognised, "no function or class with type hints, and no web app"),
+        ("plain.py", UsageError, "no function to serve, and makes no WSGI or ASGI app"),
         ("table.csv:app", NotRecognised, "is no module"),
         ("empty", NotRecognised, "is a directory that holds nothing.*functions.*web apps"),
         ("none/app.py", NotRecognised, "No file or directory"),
