@@ -92,6 +92,8 @@ def test_an_object_is_found_by_its_expression(serving):
 FAILURES = {
     "names 'model.pkl', which is not in": f"{APP}\nopen('model.pkl', 'rb')",
     "line 10, names 'models\\\\model.pkl', with Windows's separators": f"{APP}\nopen('models\\\\model.pkl', 'rb')",
+    "names 'C:\\\\m\\\\x.pkl', a path of another machine": f"{APP}\nopen('C:\\\\m\\\\x.pkl', 'rb')",
+    "needs the module 'own.gone', which is not in its folder": f"{APP}\nimport os\nos.mkdir('own')\nimport own.gone",
     "imports 'sklearn_none', which is not installed. Add 'sklearn_none'": f"{APP}\nimport sklearn_none",
     "needs the module 'flask.ext', which the installed 'flask' does not have": f"{APP}\nimport flask.ext",
     "reads the environment variable 'API_KEY', which is not set": f"{APP}\nimport os\nos.environ['API_KEY']",
