@@ -286,3 +286,11 @@ def test_the_labels_of_a_file_have_their_probabilities_when_asked_for(one):
     answer = client.post("/predict_file?probabilities=true", data=rows, content_type="text/csv").get_json()
     assert answer["predictions"] == ["glad", "sad"]
     assert answer["probabilities"][1] == {"glad": 0.2, "sad": 0.8}
+
+
+def test_the_members_of_a_dataclass_that_are_left_out_are_its_own_with_their_defaults(one):
+    answer = one("same").post("/predict", json={"points": [{"x": 1}], "size": {"corner": {"x": 2}}})
+    corner = {"x": 2.0, "y": 0.0}
+    assert answer.json == {
+        "prediction": [[{"x": 1.0, "y": 0.0}], {"corner": corner, "width": 1.0}, ["corner", "width"]]
+    }
