@@ -197,6 +197,13 @@ def test_secrets_are_named_and_their_values_nowhere(app: Path, tmp_path: Path) -
     assert b"hush" not in b"".join(each.read_bytes() for each in made.path.rglob("*") if each.is_file())
 
 
+def test_a_settings_file_with_a_secrets_value_stays_out_of_functions_too(module: Path, tmp_path: Path) -> None:
+    (module.parent / "pyproject.toml").write_text('[tool.flaskship]\nenv = ["TOKEN=hush"]\nsecret = ["TOKEN"]\n')
+    made = functions(module, tmp_path / "b", env=("TOKEN=hush",), secret=("TOKEN",))
+    assert not any(name.endswith("pyproject.toml") for name in made.manifest.files)
+    assert not any(b"hush" in each.read_bytes() for each in made.path.rglob("*") if each.is_file())
+
+
 def test_what_a_lock_says_holds_until_something_else_is_wanted(app: Path, tmp_path: Path) -> None:
     first = packed(app, tmp_path / "b").manifest
     old = ("flask==2.0.0", "werkzeug==2.0.0")

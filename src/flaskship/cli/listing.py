@@ -27,7 +27,7 @@ def lines(text: str, settings: Settings) -> Iterator[str]:
             else make.make(target, settings, found, talk.note, linked=True)
         )
         code = isinstance(bundle, AppBundle) or bundle.manifest.code is not None
-        holding = variables.holding(bundle.folder, settings) if isinstance(bundle, AppBundle) else ()
+        holding = variables.holding(bundle.folder, settings) if code else ()
         content = about.contents(bundle, (*settings.exclude, *holding)) if code else Content(files=_own(bundle))
         yield from _files(content)
         yield from _image(bundle, content, settings, code=code)

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from flaskship import __version__, artifact, bundle, cache
+from flaskship import __version__, artifact, bundle, cache, variables
 from flaskship.artifact import facts
 from flaskship.artifact.function import reading
 from flaskship.artifact.function.model import FunctionModel
@@ -44,7 +44,7 @@ def make(
     folder = folder if root.is_relative_to(folder) else _above(path, root)
     code = Code(root=_inside(root, folder), file=_inside(path, root), attribute=target.attribute, endpoints=())
     entry = Entry(root=code.root, file=_inside(path, folder))
-    content = files.contents(folder, entry, settings.exclude)
+    content = files.contents(folder, entry, (*settings.exclude, *variables.holding(folder, settings)))
     wanted = requirements.find(folder, entry, content)
     models = artifact.functions(folder, code.root, code.file, code.attribute)
     rows, doubts = _recorded(models)
