@@ -118,6 +118,11 @@ def loss(net: Net, given: Lesson) -> Tensor:
     return focal + 2 * (1 - (2 * common + 1) / (sizes + 1)).mean()
 
 
+def progress(step: int, steps: int, late: float) -> float:
+    """The share of the training that is done. `late` is that of its time: it decides where steps are behind it."""
+    return max(step / steps, late if step > WARMING or late >= 1 else 0.0)
+
+
 def train(steps: int, minutes: float, pictures: int) -> Net:
     torch.manual_seed(SEED)
     torch.use_deterministic_algorithms(True)
@@ -129,9 +134,11 @@ def train(steps: int, minutes: float, pictures: int) -> Net:
     print(f"{sum(each.numel() for each in net.parameters()):,} parameters, {torch.get_num_threads()} threads.")
     optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-3)
     smooth = math.nan
-    for step, given in enumerate(batches(stack), 1):
-        done = max((step - 1) / steps, (time.monotonic() - began) / 60 / minutes)
+    ready = time.monotonic()
+    for step, given in zip(range(1, steps + 1), batches(stack), strict=False):
+        done = progress(step - 1, steps, (time.monotonic() - ready) / (60 * minutes - (ready - began)))
         if done >= 1:
+            print(f"The {minutes:g} minutes are over, after {step - 1:,} of {steps:,} steps.")
             break
         rate = RATE * min(1, step / WARMING) * max(0.01, (1 + math.cos(math.pi * done)) / 2)
         optimizer.param_groups[0]["lr"] = rate

@@ -53,7 +53,7 @@ def earnings(random: Random) -> Story:
         random.random() < 0.5,
         random.randint(2, 68),
         random.randint(3, 980),
-        random.randint(20, 900),
+        10 * random.randint(2, 90),
     )
     told = random.random() < 0.6  # of jobs
     lead = random.choice([

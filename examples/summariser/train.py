@@ -25,6 +25,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 
 SEED = 7
 UNSEEN = 10**6  # seed of the stories to test with
+SIZE = 128  # of what stands for a token
 BATCH = 32
 RATE = 2e-3  # of learning, at most
 WARMING = 200  # steps in which it is reached
@@ -60,18 +61,25 @@ def tokenizer_of(texts: Sequence[str]) -> PreTrainedTokenizerFast:
 def network(vocabulary: int) -> BartForConditionalGeneration:
     sizes = {f"{part}_{name}": value for part in ("encoder", "decoder")
              for name, value in {"layers": 2, "attention_heads": 4, "ffn_dim": 384}.items()}  # fmt: skip
-    return BartForConditionalGeneration(
-        BartConfig(
-            vocab_size=vocabulary, d_model=128, max_position_embeddings=LONGEST, **sizes,
-            dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
-            bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, forced_eos_token_id=None,
-        )
+    config = BartConfig(
+        vocab_size=vocabulary, d_model=SIZE, max_position_embeddings=LONGEST, **sizes,
+        dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
+        bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, forced_eos_token_id=None,
     )  # fmt: skip
+    model = BartForConditionalGeneration(config)
+    # Of length 1 rather than BART's 0.2: a rare number can be copied, by its likeness to itself, before it is learned.
+    torch.nn.init.normal_(model.get_input_embeddings().weight, std=SIZE**-0.5)
+    return model
 
 
 def padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
+
+
+def progress(step: int, steps: int, late: float) -> float:
+    """The share of the training that is done. `late` is that of its time: it decides where steps are behind it."""
+    return max(step / steps, late if step > WARMING or late >= 1 else 0.0)
 
 
 def train(
@@ -88,8 +96,9 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01)
     smooth = math.nan
     for step in range(1, steps + 1):
-        done = max((step - 1) / steps, (time.monotonic() - began) / 60 / minutes)
+        done = progress(step - 1, steps, (time.monotonic() - began) / 60 / minutes)
         if done >= 1:
+            print(f"The {minutes:g} minutes are over, after {step - 1:,} of {steps:,} steps.")
             break
         rate = RATE * min(1, step / WARMING) * max(0.01, (1 + math.cos(math.pi * done)) / 2)
         optimizer.param_groups[0]["lr"] = rate
