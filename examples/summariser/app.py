@@ -22,7 +22,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from flaskship import BadInput, Meta, endpoint
 
 CHECKPOINT = os.environ.get("SUMMARISER", "model")  # a folder: beside this file, or with its whole path
-PADDING = 0.25  # of what is computed at once, the share that may be
+PADDING = 0.5  # of what is computed at once, the share that may be
 TOKENS = 2  # that are generated for a word, at most
 
 Text = Annotated[str, Meta(min_length=1, max_length=20_000, description="News, of up to some 200 words")]
