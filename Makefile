@@ -41,11 +41,11 @@ bench: .venv/.bench
 test-pythons: $(READY)
 	scripts/test_pythons.sh
 
-.venv/.%: pyproject.toml scripts/setup_venv.sh scripts/indexes.sh scripts/setup_system.sh
+.venv/.%: pyproject.toml scripts/setup_venv.sh scripts/install.sh scripts/indexes.sh scripts/setup_system.sh
 	@scripts/setup_system.sh $*
 	@python="$(PYTHON)" && test -n "$$python" && scripts/setup_venv.sh "$$python" $*
 
 clean:
 	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .make build dist
-	rm -f examples/*/*.csv examples/*/*.joblib
+	rm -rf examples/*/*.csv examples/*/*.joblib examples/*/*.pt examples/*/*.png examples/*/model examples/*/*.lock
 	find src tests examples benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,5 @@ set -e
 cd "$(dirname "$0")/.."
 [ -x .venv/bin/python ] || "$1" -m venv .venv
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet 'uv>=0.5'
-# Byte code is compiled here because PYTHONDONTWRITEBYTECODE, where it is set, would cost every later start a second.
-scripts/indexes.sh .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode --editable ".[$2]"
+scripts/install.sh .venv/bin/python "$2"
 touch ".venv/.$2"

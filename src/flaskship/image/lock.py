@@ -150,9 +150,7 @@ def resolve(
     options += [] if where.here else ["--only-binary", ":all:"]
     options += ["--no-deps"] if whole else []
     text = "\n".join([*sorted(requirements), ""])
-    if not gpu and any(re.match(r"torch(vision|audio)?\b", each) for each in requirements):
-        options += ["--torch-backend", "cpu"]
-    return Lock(text=run(["pip", "compile", "-", *options], where, text), base=base, tags=(where.tag,))
+    return Lock(text=run_torch(["pip", "compile", "-", *options], where, text, gpu=gpu), base=base, tags=(where.tag,))
 
 
 def extend(known: Lock, where: Where, *, gpu: bool = False, whole: bool = False) -> Lock:
@@ -166,6 +164,27 @@ def extend(known: Lock, where: Where, *, gpu: bool = False, whole: bool = False)
         for (name, version), found in sorted(hashes.items())
     )
     return replace(known, text="".join(lines), tags=(*known.tags, where.tag))
+
+
+def run_torch(arguments: Sequence[str], where: Where, text: str, *, gpu: bool = False) -> str:
+    """As `run`; unless `gpu`, with torch's build for CPUs, where the requirements in `text` name torch.
+
+    PyTorch's own index has it. Where that cannot be reached, another index or a folder of wheels may: so a pin of that
+    build is looked for there first. Raises `NoWheel`, too, rather than to take the gigabytes for NVIDIA.
+    """
+    if gpu or not re.search(r"^torch(vision|audio)?\b", text, re.MULTILINE):
+        return run(arguments, where, text)
+    ways = [[], ["--torch-backend", "cpu"]]
+    first, second = ways if "+cpu" in text else reversed(ways)
+    try:
+        return run([*arguments, *first], where, text)
+    except NoWheel as error:
+        if first and "pytorch" not in str(error):
+            raise
+        found = run([*arguments, *second], where, text)
+        if "\nnvidia-" in found:
+            raise
+        return found
 
 
 def run(arguments: Sequence[str], where: Where, text: str = "") -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from flaskship import plan
 from flaskship.image import tar
 from flaskship.image.layer import Layer, Progress, facts, known, layer
-from flaskship.image.lock import Lock, Where, interpreter, run
+from flaskship.image.lock import Lock, Where, interpreter, run_torch
 from flaskship.image.store import Store
 
 PREFIX = plan.PREFIX.lstrip("/")  # the virtual environment, from the root
@@ -136,7 +136,8 @@ def installed(lock: Lock, where: Where, folder: Path) -> list[Distribution]:
     options = ["--python-platform", where.tag, "--python-version", where.python, "--no-deps", "--require-hashes"]
     options += [] if where.here else ["--only-binary", ":all:"]
     prefix = folder / "prefix"
-    run(["pip", "install", "--prefix", str(prefix), *options, "-r", str(requirements)], where)
+    command = ["pip", "install", "--prefix", str(prefix), *options, "-r", str(requirements)]
+    run_torch(command, where, lock.text, gpu="+cpu" not in lock.text)
     found = [distribution(each, prefix, where.python) for each in prefix.glob("lib*/python*/site-packages/*.dist-info")]
     return sorted(found, key=lambda each: each.package.name)
 

@@ -209,12 +209,32 @@ def test_a_batch_of_arrays_may_be_answered_with_an_array(load, ask) -> None:
     assert ask(model["double"], {"x": 1.0}, {"x": 2.0}) == [2.0, 4.0]
 
 
+def test_the_sole_value_of_a_batched_default_stands_for_each_caller_who_leaves_it_out(load, ask) -> None:
+    model = load(
+        """
+        from collections.abc import Sequence
+
+        @endpoint(batch=8)
+        def predict(x: list[int], y: Sequence[Annotated[int, Meta(le=9)]] = (3,)) -> list[int | BadInput]:
+            return [a * b if a else BadInput("not 0") for a, b in zip(x, y, strict=True)]
+        """
+    )["predict"]
+    assert [(each.name, each.required, each.default) for each in model.signature.inputs] == [
+        ("x", True, None),
+        ("y", False, 3),
+    ]
+    *answers, refused = ask(model, {"x": 1}, {"x": 2, "y": 5}, {"x": 0})
+    assert answers == [3, 10]
+    assert refused.detail == "not 0"
+
+
 def test_what_cannot_be_batched_is_said_at_start(load) -> None:
     from flaskship.errors import TargetError
 
     for source, said in [
         ("def predict(x: int) -> list[int]: ...", r"argument 'x' is int, but with `batch=` every argument arrives as"),
-        ("def predict(x: list[int] = []) -> list[int]: ...", "has a default, but arrives as a list"),
+        ("def predict(x: list[int] = 1) -> list[int]: ...", "has the default 1, but arrives as a list"),
+        ("def predict(x: list[int] = []) -> list[int]: ...", r"has the default \[\], but arrives as a list"),
         ("def predict(x: list[int]) -> int: ...", "the answer is int, but with `batch=` it is a list as long"),
         ("def predict(x: list[int]) -> Iterator[int]: ...", "with `batch=` it is a list as long"),
         ("def predict(x: list[int]) -> list[Iterator[int]]: ...", "what is batched cannot be streamed"),

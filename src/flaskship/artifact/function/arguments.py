@@ -150,7 +150,7 @@ def _argument(callee: Callee, parameter: inspect.Parameter, hints: Mapping[str, 
     except Unsuitable as error:
         raise callee.wrong(name, str(error), possible=True) from error
     if callee.batch and default is not NO_DEFAULT:
-        raise callee.wrong(name, "has a default, but arrives as a list with a value of each caller. Take it away")
+        default = _sole(callee, name, default)
     nullable = found.nullable or default is None
     field = Field(
         name=name,
@@ -178,6 +178,17 @@ def _one_of(hint: Any) -> Reading:
             f"is {named(hint)}, but with `batch=` every argument arrives as a list: write list[{named(hint)}]"
         )
     return read(typing.get_args(hint)[0])
+
+
+def _sole(callee: Callee, name: str, default: Any) -> Any:
+    """What a caller who leaves a batched argument out stands for."""
+    if not isinstance(default, list | tuple) or len(default) != 1:
+        raise callee.wrong(
+            name,
+            f"has the default {default!r}, but arrives as a list with a value of each caller. "
+            f"Write `{name}: Sequence[…] = (…,)`, a sequence with the one value of a caller who leaves it out",
+        )
+    return default[0]
 
 
 def _example(callee: Callee, name: str, found: Reading) -> Any:

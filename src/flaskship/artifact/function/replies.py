@@ -16,7 +16,7 @@ import numpy as np
 from flaskship import results
 from flaskship.artifact.function.arguments import LISTS, Callee
 from flaskship.artifact.function.hints import NONE, POSSIBLE, UNIONS, Reading, Unsuitable, named, read
-from flaskship.errors import PredictionFailed, TargetError
+from flaskship.errors import BadInput, PredictionFailed, TargetError
 from flaskship.schema import TABULAR, AnswerType, FieldType, Output
 
 STREAMS = (
@@ -83,11 +83,17 @@ def reply(callee: Callee, hints: Mapping[str, Any]) -> Reply:
         raise TargetError(f"{callee}: the answer {error}. Possible are {POSSIBLE}, {ALSO}.") from error
 
 
+def _answered(hint: Any) -> Any:
+    """Without the `BadInput` that stands in the place of a row of a batch: `str` of `str | BadInput`."""
+    parts = tuple(each for each in typing.get_args(hint) if each is not BadInput)
+    return typing.Union[parts] if typing.get_origin(hint) in UNIONS and parts else hint  # noqa: UP007  # of a tuple
+
+
 def _reply(callee: Callee, hint: Any) -> Reply:
     if callee.batch:
         if hint not in LISTS and typing.get_origin(hint) not in LISTS:
             raise Unsuitable(f"is {named(hint)}, but with `batch=` it is a list as long as the arguments are")
-        hint = next(iter(typing.get_args(hint)), Any)
+        hint = _answered(next(iter(typing.get_args(hint)), Any))
     streams = typing.get_origin(hint) in STREAMS or hint in STREAMS
     if streams and callee.batch:
         raise Unsuitable("is a list of iterators: what is batched cannot be streamed")
