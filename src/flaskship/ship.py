@@ -62,7 +62,7 @@ class Shipyard:
         base = self.base(bundle, platform, lock, upgrade=upgrade)
         found = base.contents
         if isinstance(bundle, AppBundle):
-            bundle = self._fitting(bundle, base)
+            bundle = fitting(bundle, base.name, found.python, self.say)
         plan = Plan.of(
             bundle, self.settings, python=found.python, executable=found.executable, assets=pages()
         )  # fmt: skip
@@ -82,22 +82,6 @@ class Shipyard:
         self.say(f"Base: {found.name}, Python {found.contents.python}")
         return found
 
-    def _fitting(self, bundle: AppBundle, base: Base) -> AppBundle:
-        """The app with pins for the base's Python. Raises `BaseError` naming the base to take where there are none."""
-        manifest, python = bundle.manifest, base.contents.python
-        if python == manifest.python:
-            return bundle
-        self.say(f"Looking for what the app needs on Python {python}")
-        try:
-            found = environments.solve(manifest.wanted, pythons=(python,))
-        except VersionMismatch as error:
-            raise BaseError(
-                f"The app needs Python {manifest.python}: on {python}, which the base {base.name!r} holds, its packages"
-                f" cannot be had. Take another base: --base python:{manifest.python}-slim. ({error.detail})"
-            ) from error
-        fitting = replace(manifest, python=found.python, requirements=found.pins, solved=found.decisions)
-        return replace(bundle, manifest=fitting)
-
     def _one(self, bundle: Packed, platform: Platform, lock: Path | None, upgrade: bool) -> Built:
         plan, base, locked = self.plan(bundle, platform, lock, upgrade=upgrade)
         return build(plan, base, locked, self.store, self.progress)
@@ -115,6 +99,26 @@ class Shipyard:
         if path:
             locks.write(path, made, plan.requirements, plan.python, plan.app)
         return made
+
+
+def fitting(bundle: AppBundle, base: str, python: str, say: Callable[[str], None]) -> AppBundle:
+    """The app with pins for the `python` of the base of that name.
+
+    Raises `BaseError` where its packages cannot be had for that, naming the base to take.
+    """
+    manifest = bundle.manifest
+    if python == manifest.python:
+        return bundle
+    say(f"Looking for what the app needs on Python {python}")
+    try:
+        found = environments.solve(manifest.wanted, pythons=(python,))
+    except VersionMismatch as error:
+        raise BaseError(
+            f"The app needs Python {manifest.python}: on {python}, which the base {base!r} holds, its packages cannot"
+            f" be had. Take another base: --base python:{manifest.python}-slim. ({error.detail})"
+        ) from error
+    fits = replace(manifest, python=found.python, requirements=found.pins, solved=found.decisions)
+    return replace(bundle, manifest=fits)
 
 
 def _with_sbom(image: Image, text: bytes) -> Image:

@@ -114,6 +114,16 @@ def test_what_numpy_1_compiled_is_not_put_beside_a_model_of_numpy_2():
     assert Version(found["pandas"]) >= Version("2.2.2")
 
 
+def test_what_goes_with_a_pinned_numpy_1_keeps_its_versions():
+    assert pins(solved("numpy==1.19.5", "pandas==1.1.5"))["pandas"] == "1.1.5"
+
+
+def test_a_models_library_without_wheels_is_taken_in_the_next_version_that_has_some():
+    found = solved("flask==2.0.1", "scikit-learn==0.21.3", models=("scikit-learn",))
+    assert pins(found)["scikit-learn"].startswith("0.22.")
+    assert "scikit-learn 0.22 is taken: the next that has wheels." in found.decisions
+
+
 def test_a_python_that_is_named_and_has_no_wheels_of_a_pin_is_refused():
     with pytest.raises(VersionMismatch, match=r"no wheels of scikit-learn 0\.24\.2 for Python 3\.12; Python 3\.9 has"):
         solved("flask", "scikit-learn==0.24.2", models=("scikit-learn",), pythons=("3.12",))

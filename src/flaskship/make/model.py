@@ -17,6 +17,7 @@ from flaskship.artifact.model import Model, refined
 from flaskship.bundle import DIAGRAM, Bundle, Compilation, Manifest, Report, Source
 from flaskship.compiler.parity import answered, seconds
 from flaskship.errors import FlaskshipError, PredictionFailed, UsageError
+from flaskship.make import net
 from flaskship.plan import NUMPY
 from flaskship.sample import Sample
 from flaskship.schema import Answer, Array, Columns, Signature
@@ -41,41 +42,19 @@ class Served:
     requirements: tuple[str, ...]
 
 
-def make(
-    given: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False, upgrade: bool = False
-) -> Bundle:
+def make(given: Target, settings: Settings, into: Path, say: Say, **of_code: bool) -> Bundle:
     """A bundle of the model file `given`, written to `into`; of a class of torch, with the weights of the settings.
 
     Raises as `artifact.open`, and `CheckFailed`.
     """
     say(f"Reading {given}")
     with tempfile.TemporaryDirectory() as folder:
-        like = samples.example(settings.sample, settings.target_column) if _is_net(given, settings) else None
-        target = _exported(given, settings, like, Path(folder))
-        return _made(target, given, settings, into, say, like)
+        like = net.example(given, settings)
+        return _made(given, net.exported(given, settings, like, Path(folder)), like, settings, into, say)
 
 
-def _is_net(given: Target, settings: Settings) -> bool:
-    """Whether it may take its shapes from example rows."""
-    nets = (*artifact.PROGRAMS, *artifact.WEIGHTS)
-    return bool(settings.sample) and (bool(settings.weights) or artifact.sniff(given.path).format in nets)
-
-
-def _exported(given: Target, settings: Settings, like: Array | None, folder: Path) -> Path:
-    """The file that answers: what was given, or the program of a class and its weights, in `folder`."""
-    if settings.weights and not given.attribute:
-        raise UsageError(f"--weights are for a class of torch: name one, {given.path}:Net --weights {settings.weights}")
-    weights = settings.weights or given.path
-    file = given.path if settings.weights else None
-    into = folder / "model.pt2"
-    if (settings.weights or settings.trust) and artifact.exported(
-        weights, into, file=file, name=given.attribute, like=like, trust=settings.trust
-    ):
-        return into
-    return given.path
-
-
-def _made(target: Path, given: Target, settings: Settings, into: Path, say: Say, like: Array | None) -> Bundle:
+def _made(given: Target, target: Path, like: Array | None, settings: Settings, into: Path, say: Say) -> Bundle:
+    """The bundle of `given`, of which the file at `target` answers."""
     trust = settings.trust
     model = artifact.isolated(target) if settings.isolated else artifact.open(target, trust=trust, like=like)
     sample = samples.read(settings.sample, model, settings.target_column) if settings.sample else None

@@ -1,12 +1,11 @@
 """Granian's server for an ASGI app in a worker process: one event loop, in a thread of its own.
 
-Also with the last releases of Granian for Python 3.8 and 3.9, of which `_serving` knows the differences.
+Also with the last release of Granian for Python 3.9, of which `_serving` knows the differences.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import os
 import threading
 from importlib.metadata import version
@@ -30,6 +29,8 @@ class Server:
         self._application: Any = starting.asgi
         self._last: list[tuple[bytes, bytes]] = []  # headers of every answer
         self._lifespan = Lifespan(starting.asgi)
+        self._flying = 0  # requests
+        self._landed: asyncio.Event | None = None  # one of them, once that is waited for
         self._loop = asyncio.new_event_loop()
         self._signal = _granian.WorkerSignal()
         self._serve = _serving(job, listener, self._loop, self._watch, self._signal)
@@ -54,8 +55,19 @@ class Server:
 
     def stop(self) -> None:
         """Accept no more, answer what is in flight, end the app's lifespan, return."""
+        if RELEASE < (2, 8):  # its own stop may wait for ever for a thread that waits for it
+            asyncio.run_coroutine_threadsafe(self._rest(), self._loop).result()
+            return
         self._loop.call_soon_threadsafe(self._signal.set)
         self._thread.join()
+
+    async def _rest(self) -> None:
+        """Answer what is in flight, end the app's lifespan."""
+        self._landed = asyncio.Event()
+        while self._flying:
+            self._landed.clear()
+            await self._landed.wait()
+        await self._lifespan.stop()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -64,12 +76,17 @@ class Server:
 
     async def _watch(self, watcher: Any) -> None:
         """One request, as Granian has it run and watched."""
+        self._flying += 1
         try:
             await self._answer(watcher.scope, watcher.proto)
         except BaseException as error:  # noqa: BLE001  # Granian ends the connection
             watcher.err(error)
         else:
             watcher.done()
+        finally:
+            self._flying -= 1
+            if self._landed is not None:
+                self._landed.set()
 
     async def _answer(self, scope: dict[str, Any], protocol: Any) -> None:
         async def send(message: dict[str, Any]) -> None:
@@ -87,9 +104,8 @@ def _serving(
     """What accepts until `signal` is set and then returns, in the thread that is to run `loop`."""
     options: dict[str, Any] = {"backpressure": CONNECTIONS, "http_mode": "auto", "websockets_enabled": True}
     worker: Any = _granian.ASGIWorker  # as Any, since its stubs are behind its code
-    if RELEASE < (2, 0):  # 1.6, of Python 3.8
-        old = worker(os.getpid(), listener, opt_enabled=False, **options)
-        return lambda: old.serve_rth(watch, loop, contextvars.copy_context(), signal)
+    if RELEASE < (2, 0):  # 1.6, of Python 3.8, keeps the interpreter to itself while a body comes in
+        raise AppFailed("An ASGI app needs Python 3.9 or later: Granian for 3.8 does not read the bodies of requests.")
     holder: Any = _granian.SocketHolder
     held = holder(listener, False, BACKLOG)
     # The time that a request's head may take counts from the answer before it, so it is the keep-alive too.

@@ -15,6 +15,7 @@ from flaskship.source.requirements.names import ELSEWHERE, INSTEAD, TYPOS
 PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8")  # that an app is served on, newest first
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+TORCH = r"download\.pytorch\.org"
 VERSION = r"v?\d[\w.!+*-]*"
 
 
@@ -44,6 +45,11 @@ class Found:
             line = line.strip(line[:1]).strip()
         if not line:
             return None
+        if line in (".", "./"):
+            return self.decide(f"{line} is left out: the folder's own code is there.")
+        if build := re.match(rf"https?://{TORCH}/.*/(torch\w*)-([\d.]+)[^/]*\.whl", line):
+            line = f"{build[1]}=={build[2]}"
+            self.decide(f"the wheel of {line} is taken from the index, as the build for this machine.")
         if re.match(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/|[A-Za-z]:\\|\.$|.*\.(whl|zip|tar\.gz)$", line):
             return self.warn(f"{line!r} is no name of the index, and is left out. Copy its code into the folder.")
         name, at, url = line.partition("@")
