@@ -81,11 +81,8 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     header, blobs = {}, b""
     for name, value in state.items():
         blob = value.numpy().tobytes()
-        header[name] = {
-            "dtype": "F32",
-            "shape": list(value.shape),
-            "data_offsets": [len(blobs), len(blobs) + len(blob)],
-        }
+        place = [len(blobs), len(blobs) + len(blob)]
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": place}
         blobs += blob
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -191,13 +188,13 @@ def test_rows_that_depend_on_each_other_are_refused(tmp_path: Path) -> None:
 
 def test_a_program_of_a_fixed_number_of_rows(tmp_path: Path) -> None:
     assert artifact.open(exported(tmp_path / "one.pt2", layers(), (1, 3), dynamic=())).predict(COLUMNS).rows == 5
-    with pytest.raises(NotRecognised, match="takes 4 rows.*dynamic_shapes"):
+    with pytest.raises(NotRecognised, match=r"takes 4 rows.*dynamic_shapes"):
         artifact.open(exported(tmp_path / "four.pt2", layers(), (4, 3), dynamic=()))
 
 
 def test_weights_alone_say_what_to_give(net: Path) -> None:
     for name in ("state.pt", "checkpoint.pt", "weights.safetensors"):
-        with pytest.raises(NotRecognised, match="net.py:Net --weights"):
+        with pytest.raises(NotRecognised, match=r"net\.py:Net --weights"):
             artifact.open(net / name)
 
 
@@ -242,7 +239,7 @@ def test_what_is_no_class_or_no_weights_says_so(
 
 
 def test_a_pickled_module_is_loaded_only_with_trust(net: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnsafePickle, match="pickled module.*--trust"):
+    with pytest.raises(UnsafePickle, match=r"pickled module.*--trust"):
         artifact.open(net / "whole.pt")
     bundle = made(net / "whole.pt", tmp_path / "b", trust=True, compile=False)
     assert bundle.manifest.model == "model.pt2"
@@ -320,7 +317,7 @@ def test_an_archive_with_pickles_of_more_than_tensors_is_not_loaded(
 
 def test_a_script_that_writes_files_is_not_loaded(net: Path, tmp_path: Path) -> None:
     code = b"def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, '/tmp/x')\n  return x\n"
-    with pytest.raises(UnsafePickle, match="torch.save"):
+    with pytest.raises(UnsafePickle, match=r"torch\.save"):
         artifact.open(rewritten(net / "net.pt", tmp_path / "odd.pt", **{"code____torch__.py": code}))
 
 
