@@ -69,10 +69,10 @@ class Search:
         """Goes on from where a trial led."""
         self.wanted, self.decisions, self.refusal = trial.wanted, trial.decisions, trial.refusal
 
-    def let_go(self, names: Collection[str], reason: str) -> None:
+    def let_go(self, names: Collection[str], reason: str, alone: bool = False) -> None:
         """The versions of `names`. With one that serves pages all of these go: they are made for each other."""
         web = [each for each, wanted in self.wanted.items() if self.serves(each) and wanted.specifier]
-        together = sorted({*names, *(web if any(self.serves(each) for each in names) else ())})
+        together = sorted({*names, *(web if any(self.serves(each) for each in names) and not alone else ())})
         verb = "are taken without their versions" if len(together) > 1 else "is taken without its version"
         self.decisions.append(f"{listed(str(self.wanted[each]) for each in together)} {verb}: {reason}.")
         for each in together:
@@ -271,9 +271,13 @@ def _on_any(search: Search, order: Sequence[str], day: str) -> Answer | None:
     return second[0]
 
 
+def copied(search: Search) -> Search:
+    return replace(search, wanted=dict(search.wanted), decisions=list(search.decisions))
+
+
 def _without_blockers(search: Search, python: str) -> Search:
     """A search in which the pins that have no wheel for that Python are gone."""
-    trial = replace(search, wanted=dict(search.wanted), decisions=list(search.decisions))
+    trial = copied(search)
     blocked = sorted(_blockers(search, python))
     if blocked:
         ever = any(search.known[each].had(pin(search.wanted[each]), one) for each in blocked for one in PYTHONS)
@@ -307,8 +311,14 @@ def _with_less(search: Search, order: Sequence[str], day: str) -> Answer | None:
     """Lets pins go, one at a time, until the rest goes together."""
     search.take(_without_blockers(search, order[0]))
     while any(each.specifier for each in search.wanted.values()):
-        culprit = _culprit(search)
-        search.let_go([culprit], _reason(search, culprit))
+        culprit, trial = _culprit(search), copied(search)
+        reason = _reason(search, culprit)
+        if culprit.startswith("flask-") and search.serves(culprit):  # an extension: Flask may keep its version
+            trial.let_go([culprit], reason, alone=True)
+            if found := _on_any(trial, order[:1], day):
+                search.take(trial)
+                return found
+        search.let_go([culprit], reason)
         if found := _on_any(search, order[:1], day):
             return found
     return _on_any(search, order[:1], "")

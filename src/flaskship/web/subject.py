@@ -16,12 +16,12 @@ from flaskship.metrics import Metrics
 from flaskship.predict import recorded
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
-from flaskship.schema import TABULAR, Answer, AnswerType, Columns, FieldType, Signature, Task
+from flaskship.schema import Answer, AnswerType, Columns, FieldType, Signature, Task
 from flaskship.settings import Settings
 
 TRIED, QUICK = 6, 100e-6  # calls; seconds
 FILES = (FieldType.IMAGE, FieldType.FILE, FieldType.ARRAY, FieldType.TABLE)  # what travels as files
-CELLS = (*TABULAR, FieldType.DATE, FieldType.DATETIME, FieldType.TIME)  # what stands in a cell
+NO_CELLS = (FieldType.FILE, FieldType.TABLE)  # what stands in no cell
 
 
 class Predict(Protocol):
@@ -61,6 +61,7 @@ class Subject:
     name: str
     codec: Codec
     path: str = ""  # a route of its own besides /predict, as a function's author wrote it: "/segmentapi"
+    implied: bool = False  # whether `path` is but the function's name, which yields to what else is there
     version: str = ""
     card: dict[str, object] = field(default_factory=dict)
     diagram: bytes = b""  # of the original, as HTML
@@ -92,7 +93,7 @@ class Subject:
     @property
     def cells(self) -> bool:
         """Whether a row can be one of a file, each field in a cell, with its answer beside it."""
-        return not self.streams and all(each.type in CELLS for each in self.signature.inputs)
+        return not self.streams and not any(each.type in NO_CELLS for each in self.signature.inputs)
 
     @property
     def takes_files(self) -> bool:
@@ -196,7 +197,8 @@ def _function(bundle: Bundle, name: str, model: Any, settings: Settings) -> Subj
         version=settings.model_version or bundle.manifest.version,
         codec=Codec(model.signature, hints=model.hints),
         path=model.path,
-        card=card(bundle),
+        implied=model.path == f"/{model.name}",
+        card=card(bundle) | {"kind": model.facts.kind},
     )
     made.open(
         Predictor(

@@ -181,6 +181,8 @@ def _told(said: str) -> str:
     lines = [each.strip() for each in said.partition("\nhint:")[0].splitlines() if each.strip()]
     if built := re.search(r"Failed to build `([^`]+)`", said):
         return f"{built[1]} has no wheel for it, and building it ended with: {lines[-1]}"
+    if "python-build-standalone" in said:
+        return "that Python is not on this machine, and cannot be fetched"
     return " ".join(said.split())[-600:]
 
 

@@ -17,6 +17,8 @@ LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 TORCH = r"download\.pytorch\.org"
 VERSION = r"v?\d[\w.!+*-]*"
+LONGEST = 1000  # characters of a requirement; of longer ones the patterns here take too long
+LOGIN = re.compile(r"(?<=://)[^/\s]*@")  # of an address
 
 
 @dataclass(kw_only=True)
@@ -33,10 +35,10 @@ class Found:
     )  # whose version was lost on the way, as conda's `@ file://` has none
 
     def decide(self, sentence: str) -> None:
-        self.decisions.append(f"{self.path}: {sentence}")
+        self.decisions.append(f"{self.path}: {without_login(sentence)}")
 
     def warn(self, sentence: str) -> None:
-        self.warnings.append(f"{self.path}: {sentence}")
+        self.warnings.append(f"{self.path}: {without_login(sentence)}")
 
     def add(self, text: str) -> None:
         """One requirement, however it is written."""
@@ -45,6 +47,8 @@ class Found:
             line = line.strip(line[:1]).strip()
         if not line:
             return None
+        if len(line) > LONGEST:
+            return self.warn(f"{line[:60]!r}… is no requirement, and is left out.")
         if line in (".", "./"):
             return self.decide(f"{line} is left out: the folder's own code is there.")
         if build := re.match(rf"https?://{TORCH}/.*/(torch\w*)-([\d.]+)[^/]*\.whl", line):
@@ -59,7 +63,7 @@ class Found:
             wanted = Requirement(repaired(line))
         except InvalidRequirement:
             return self._unreadable(line)
-        return self._named(wanted)
+        return self._direct(wanted.name, wanted.url) if wanted.url else self._named(wanted)
 
     def _direct(self, name: str, url: str) -> None:
         if url.startswith("file:"):
@@ -111,6 +115,11 @@ class Found:
             wanted.specifier &= old.specifier
         wanted.extras |= old.extras
         self.wanted[wanted.name] = wanted
+
+
+def without_login(text: str) -> str:
+    """A text with the user names, passwords and tokens of its addresses left out: it goes into logs and locks."""
+    return LOGIN.sub("…@", text)
 
 
 def pin(wanted: Requirement) -> str:
