@@ -20,6 +20,7 @@ __all__ = ["Format", "Model", "Sniffed", "open", "sniff"]
 PICKLES = (Format.JOBLIB, Format.PICKLE)
 PROGRAMS = (Format.TORCHSCRIPT, Format.TORCH_EXPORT)  # of torch
 WEIGHTS = (Format.STATE_DICT, Format.SAFETENSORS)  # which nothing is computed with
+OTHERWISE = {Format.KERAS: " Load it with Keras, and model.export('model.onnx', format='onnx')."}
 LOADERS = {
     Format.SKOPS: "sklearn.loader",
     Format.ONNX: "onnx.loader",
@@ -50,6 +51,7 @@ def open(path: Path, *, trust: bool = False, like: Array | None = None, known: S
         if found.format not in LOADERS:
             raise NotRecognised(
                 f"{str(path)!r} is {found.format.value}, which this version of Flaskship does not serve."
+                f"{OTHERWISE.get(found.format, '')}"
             )
         model: Model = _loader(LOADERS[found.format]).load(found)
         return model
