@@ -134,6 +134,11 @@ def test_the_dockerignore_of_the_folder_that_the_app_runs_in_is_heeded_too(folde
     assert set(read(folder(files)).files) == {"api/app.py", "data/x.csv"}
 
 
+def test_a_secret_key_that_is_made_anew_at_each_start_is_told(folder: Write) -> None:
+    place = folder(BASE | {"app.py": "import os\n" + APP + "app.config['SECRET_KEY'] = os.urandom(24).hex()\n"})
+    assert "app.py, line 9 makes a new secret key at each start" in " ".join(read(place).warnings)
+
+
 def test_dockerignore_is_heeded_but_for_what_the_app_needs(folder: Write) -> None:
     place = folder(
         BASE

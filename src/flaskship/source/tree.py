@@ -122,7 +122,7 @@ class Walk:
     def inside(self, link: os.DirEntry[str], path: str, above: tuple[str, ...]) -> bool:
         """Whether the link leads to something of this folder; where not, says so."""
         target = os.path.realpath(link.path)
-        if not Path(target).exists():
+        if not os.access(target, os.F_OK):  # nor where nobody may look
             self.leave(path, f"a link to {str(Path(link.path).readlink())!r}, which is not there", warn=True)
         elif target in above:
             self.leave(path, "a link to a folder that it lies in")

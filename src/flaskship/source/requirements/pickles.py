@@ -74,7 +74,7 @@ def _file(held: Held, folder: Path, path: str, installed: Mapping[str, Sequence[
     try:
         found = sniff(folder / path)
     except NotRecognised as error:
-        if "by torch" in error.detail:  # an old version's, which is not served
+        if re.match(r"'.*?' was saved by torch", error.detail):  # an old version, which is not served
             held.add("torch", path)
         return
     except (UnsafePickle, MissingExtra) as error:
