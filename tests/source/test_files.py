@@ -237,6 +237,7 @@ def test_links_are_followed_inside_and_named_where_they_lead_out(folder: Write, 
 def test_what_is_no_file_stays_out(folder: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     place = folder(BASE)
     os.mkfifo(place / "pipe")
+    os.mkfifo(place / ".dockerignore")  # is not waited for
     monkeypatch.chdir(place)  # a socket's path is short
     with socket.socket(socket.AF_UNIX) as made:
         made.bind("x.sock")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,7 +41,6 @@ TOOLS = (
 )
 EXTRAS = {"scikit-learn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
 NEWER = tuple(each for each in PYTHONS if tuple(map(int, each.split("."))) >= OLDEST)  # that Flaskship itself runs on
-FILES = ("pyproject.toml", "flaskship.toml")  # of settings
 OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of an app
 
 
@@ -66,7 +65,7 @@ def look(target: Target, settings: Settings, say: Say) -> Found:
     folder = target.folder.resolve()
     say(f"Reading {target}")
     start = entry.find(folder, _given(target, folder, settings))
-    content = files.contents(folder, start, (*settings.exclude, *holding(folder, settings)))
+    content = files.contents(folder, start, (*settings.exclude, *variables.holding(folder, settings)))
     wanted = requirements.find(folder, start, content)
     if wanted.flaskship:
         wanted = replace(wanted, wanted=tuple(sorted({*_own(wanted.wanted), *wanted.wanted})))
@@ -157,16 +156,6 @@ def warnings(found: Found, settings: Settings) -> tuple[str, ...]:
     missing = [f"The code names {each}, which is not in the folder." for each in content.missing]
     secret = [f"{each!r} looks like a secret and stays out of images{given(each)}." for each in content.secrets]
     return tuple(dict.fromkeys([*missing, *secret, *apt, *content.warnings, *found.wanted.warnings]))
-
-
-def holding(folder: Path, settings: Settings) -> Iterator[str]:
-    """The files of settings in which a secret's value stands: no image has them."""
-    pairs = (each.partition("=") for each in settings.env)
-    values = [value for name, _, value in pairs if value and name in settings.secret]
-    for name in FILES:
-        path = folder / name
-        if path.is_file() and any(each in path.read_text(encoding="utf-8", errors="replace") for each in values):
-            yield f"/{name}"
 
 
 def given(path: str) -> str:

@@ -60,9 +60,12 @@ class Tree:
 
     def read(self, path: str, limit: int = 1 << 20) -> str:
         """A file's text, at most `limit` bytes of it; "" where it cannot be read."""
+        file = self.folder / path
+        if not file.is_file():  # nor a pipe, which would be waited for
+            return ""
         try:
-            with (self.folder / path).open("rb") as file:
-                data = file.read(limit)
+            with file.open("rb") as stream:
+                data = stream.read(limit)
         except OSError:
             return ""  # says nothing then: it is named among the warnings
         coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
