@@ -69,8 +69,22 @@ HOMES: dict[str, tuple[str, ...]] = {
     "xgboost": ("artifact/booster.py", "compiler/"),
     "lightgbm": ("artifact/booster.py", "compiler/"),
     "catboost": ("artifact/booster.py", "compiler/"),
+    "torch": ("artifact/torch/", "compiler/net.py"),
+    "onnxscript": ("compiler/net.py",),
 }
-FRAMEWORKS = ("sklearn", "pandas", "scipy", "joblib", "skops", "xgboost", "lightgbm", "catboost", "onnx", "skl2onnx")
+FRAMEWORKS = (
+    "sklearn",
+    "pandas",
+    "scipy",
+    "joblib",
+    "skops",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "onnx",
+    "skl2onnx",
+    "torch",
+)
 
 # Imports inside a function, each with its reason. Everything else stands at a module's top.
 LAZY = {

@@ -142,6 +142,7 @@ class Golden:
     columns: Columns
     answer: Answer
     tolerance: float
+    scaled: bool = False  # to the largest value of an output, rather than to each
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -153,7 +154,7 @@ class Golden:
     def check(self, predict: Callable[[Columns], Answer]) -> float:
         """The largest relative difference of `predict` from the original. Raises `CheckFailed` naming the worst row."""
         with np.errstate(all="ignore"):  # of the model's own arithmetic, as when they were recorded
-            return compare(self.answer, predict(self.columns), self.tolerance, self.columns)
+            return compare(self.answer, predict(self.columns), self.tolerance, self.columns, scaled=self.scaled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +188,9 @@ class Bundle:
         path = self.path / manifest.model
         if manifest.compilation.compiled:
             return artifact.compiled(path, manifest.signature, manifest.facts)
-        model = artifact.isolated(path, manifest.facts) if manifest.isolated else artifact.open(path, trust=trust)
-        return refined(model, manifest.signature)
+        if manifest.isolated:
+            return refined(artifact.isolated(path, manifest.facts), manifest.signature)
+        return refined(artifact.open(path, trust=trust, known=manifest.signature), manifest.signature)
 
     def functions(self) -> dict[str, FunctionModel]:
         """The functions by their endpoints' names; none of a model. Raises what its module raises."""
@@ -255,10 +257,11 @@ class _Golden(msgspec.Struct):
                 score=None if self.score is None else np.array(self.score, float),
             ),
             tolerance=manifest.compilation.tolerance,
+            scaled=manifest.facts.scaled,
         )
 
 
-def compare(expected: Answer, got: Answer, tolerance: float, columns: Columns) -> float:
+def compare(expected: Answer, got: Answer, tolerance: float, columns: Columns, *, scaled: bool = False) -> float:
     """The largest relative difference. Raises `CheckFailed` when a label differs or that is over `tolerance`."""
     worst = 0.0
     pairs = [
@@ -269,7 +272,7 @@ def compare(expected: Answer, got: Answer, tolerance: float, columns: Columns) -
     for want, have in pairs:
         if want is None or have is None:
             continue
-        different = differences(want, have)
+        different = differences(want, have, scaled=scaled)
         row = int(np.argmax(different))
         if different[row] > tolerance:
             shown = {name: column[row] for name, column in columns.items()}
@@ -280,13 +283,18 @@ def compare(expected: Answer, got: Answer, tolerance: float, columns: Columns) -
     return worst
 
 
-def differences(want: Array, have: Array) -> Array:
-    """Of each row: the largest relative difference of its numbers (absolute below 1e-9), or inf where labels differ."""
+def differences(want: Array, have: Array, *, scaled: bool = False) -> Array:
+    """Of each row: the largest relative difference of its numbers (absolute below 1e-9), or inf where labels differ.
+
+    What is `scaled` counts relative to the largest number of all rows.
+    """
     if want.dtype.kind != "f" or have.dtype.kind not in "fiu":
         return np.where(want.astype(object) == have.astype(object), 0.0, np.inf)
     both = np.isnan(want) & np.isnan(have)
     with np.errstate(invalid="ignore"):
-        relative = np.abs(have - want) / np.maximum(np.maximum(np.abs(want), np.abs(have)), 1e-9)
+        size = np.maximum(np.abs(want), np.abs(have))
+        least = np.nanmax(size, initial=1e-9) if scaled else 1e-9
+        relative = np.abs(have - want) / np.maximum(size, least)
     relative = np.where(both | (want == have), 0.0, np.where(np.isnan(relative), np.inf, relative))
     return relative.reshape(len(want), -1).max(axis=1)  # type: ignore[no-any-return]  # of NumPy's max
 

@@ -21,11 +21,23 @@ from flaskship.target import Target
 
 MANIFEST = "manifest.json"  # what makes a directory a bundle
 KEPT = 32  # bundles
-KEYED = ("target_column", "name", "model_version", "compile", "trust", "isolated", "sample")  # settings that matter
+KEYED = (
+    "target_column",
+    "name",
+    "model_version",
+    "compile",
+    "trust",
+    "isolated",
+    "sample",
+    "weights",
+)  # settings that matter
 CODED = ("app", "exclude", "env", "secret", "requirement", "server")  # likewise, of functions and apps
 PASSED = ("__pycache__", ".git", "node_modules", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 WRITTEN = (".pyc", ".py.lock", "flaskship.lock")  # by running it, and by building its image
-LIBRARIES = ("numpy", "onnxruntime", "onnx", "scikit-learn", "skl2onnx", "pandas", "xgboost", "lightgbm", "catboost")
+LIBRARIES = (
+    *("numpy", "onnxruntime", "onnx", "scikit-learn", "skl2onnx", "pandas", "xgboost", "lightgbm", "catboost"),
+    *("torch", "onnxscript"),
+)
 
 
 def find(target: Target, settings: Settings, *, linked: bool = False) -> Path | None:
@@ -76,10 +88,10 @@ def key(target: Target, settings: Settings, *, linked: bool = False) -> str:
     """Equal for equal input: files, settings that matter, Flaskship itself, and the libraries here."""
     package = Path(__file__).parent
     own = sorted((str(each.relative_to(package)), each.stat().st_mtime_ns) for each in package.rglob("*.py"))
-    sample, path = settings.sample, target.path
+    path = target.path
     facts = {
         "target": _code(target, linked) if target.is_code else [path.name, sha256(path) if path.is_file() else ""],
-        "sample": sha256(sample) if sample and sample.is_file() else None,
+        "sample": [sha256(each) if each and each.is_file() else None for each in (settings.sample, settings.weights)],
         "settings": [str(getattr(settings, name)) for name in (*KEYED, *(CODED if target.is_code else ()))],
         "flaskship": own,
         "libraries": _installed() if target.is_code else [_version(name) for name in LIBRARIES],

@@ -22,6 +22,8 @@ from flaskship.schema import Array, Columns, Field, FieldType, Scalar, Signature
 
 MOST_CHOICES = 50  # distinct texts of a column that is a choice rather than free text
 SCORED_ROWS = 500_000
+ARRAY = ".npy"
+EXAMPLES = 256  # rows that tell a net its shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ def read(path: Path, model: Model, target_column: str) -> Sample:
     """The rows of `path` for `model`. Raises `UsageError` naming the column that is missing or does not fit."""
     if not path.is_file():
         raise UsageError(f"No sample at {str(path)!r}.")
-    found = table.load(path)  # name -> column: float64, bool_, or object holding str and None
+    # name -> column: float64, bool_, or object holding str and None
+    found = _of_array(path, model.signature) if path.suffix == ARRAY else table.load(path)
     target = found.pop(target_column, None) if target_column else None
     if target_column and target is None:
         raise UsageError(f"No column {target_column!r} in {path.name!r}. It has {', '.join(found)}.")
@@ -71,6 +74,42 @@ def read(path: Path, model: Model, target_column: str) -> Sample:
         target=None if target is None else target[kept],
         warnings=tuple(skew.sentences(refined(model, signature).thresholds, columns)),
     )
+
+
+def example(path: Path | None, target_column: str) -> Array | None:
+    """Some rows for what says no shapes itself: an array, or a table's columns as one matrix of float32.
+
+    Raises `UsageError` for a column of texts.
+    """
+    if path is None or not path.is_file():
+        return None
+    if path.suffix == ARRAY:
+        return _array(path)[:EXAMPLES]
+    found = {name: column for name, column in table.load(path).items() if name != target_column}
+    for name, column in found.items():
+        if column.dtype == object:
+            raise UsageError(f"Column {name!r} of {path.name!r} holds text, the model takes numbers.")
+    return np.stack([column[:EXAMPLES] for column in found.values()], axis=1).astype(np.float32)
+
+
+def _array(path: Path) -> Array:
+    try:
+        found: Array = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (ValueError, OSError, EOFError) as error:
+        raise UsageError(f"{path.name!r} is no array that numpy.save wrote: {error}") from error
+    if not found.ndim or not len(found):
+        raise UsageError(f"{path.name!r} holds no rows: its shape is {list(found.shape)}.")
+    return found
+
+
+def _of_array(path: Path, signature: Signature) -> Columns:
+    """A field's column, or one for each column of a matrix."""
+    found, fields = _array(path), signature.inputs
+    if len(fields) == 1 and fields[0].shape:
+        return {fields[0].name: np.array(found)}
+    if found.ndim != 2 or found.shape[1] != len(fields):
+        raise UsageError(f"{path.name!r} is of shape {list(found.shape)}, and [rows, {len(fields)}] is due.")
+    return {field.name: found[:, place].astype(float) for place, field in enumerate(fields)}
 
 
 def _named(signature: Signature, header: list[str], path: Path) -> Signature:
@@ -96,6 +135,8 @@ def _refined(field: Field, values: Array, path: Path) -> Field:
     """What the values say of the field: type, range, choices, default."""
     if field.type is FieldType.TEXT:
         return _text(field, values)
+    if field.shape:
+        return field
     if values.dtype == object:
         row = next(index for index, value in enumerate(values) if value is not None)
         raise UsageError(

@@ -99,6 +99,7 @@ class Field:
     name: str
     type: FieldType = FieldType.NUMBER
     shape: tuple[int, ...] = ()  # of one row's value; () is a scalar, -1 a variable dimension
+    usual: tuple[int, ...] = ()  # where dimensions vary: a shape that the model takes
     dtype: str = ""  # what the model wants, e.g. "float32"; "" where the type's own dtype is right
     nullable: bool = False
     choices: tuple[Scalar, ...] = ()
@@ -193,4 +194,5 @@ class Facts:
     requirements: tuple[str, ...] = ()  # pins that load and serve the original: "scikit-learn==1.5.2"
     globals: tuple[str, ...] = ()  # that its pickle names
     float32: bool = False  # the model itself computes in float32
+    scaled: bool = False  # differences count relative to an output's largest value, as of a net of many layers
     warnings: tuple[str, ...] = ()

@@ -48,6 +48,7 @@ class Settings:
     server: Literal["granian", "gunicorn"] = _setting("granian", "What accepts the requests.")
     sample: Optional[Path] = _setting(None, "A file of example rows: gives types, ranges, choices and golden rows.")
     target_column: str = _setting("", "The column of the sample that holds the right answer.")
+    weights: Optional[Path] = _setting(None, "Weights for a class of torch: a state dict, or safetensors.")
     name: str = _setting("", "Name of the model; the file's own where not given.")
     model_version: str = _setting("", "Version of the model, for people and for /v2.")
     compile: bool = _setting(True, "Compile where that gives the same answers.")

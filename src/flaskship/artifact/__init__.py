@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flaskship.artifact.model import Model
 from flaskship.artifact.sniff import Format, Sniffed, sniff
 from flaskship.errors import MissingExtra, NotRecognised
-from flaskship.schema import Facts, Signature
+from flaskship.schema import Array, Facts, Signature
 
 if TYPE_CHECKING:
     from flaskship.artifact.function.model import FunctionModel
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Format", "Model", "Sniffed", "open", "sniff"]
 
 PICKLES = (Format.JOBLIB, Format.PICKLE)
+PROGRAMS = (Format.TORCHSCRIPT, Format.TORCH_EXPORT)  # of torch
+WEIGHTS = (Format.STATE_DICT, Format.SAFETENSORS)  # which nothing is computed with
+OTHERWISE = {Format.KERAS: " Load it with Keras, and model.export('model.onnx', format='onnx')."}
 LOADERS = {
     Format.SKOPS: "sklearn.loader",
     Format.ONNX: "onnx.loader",
@@ -26,22 +29,29 @@ LOADERS = {
     Format.CATBOOST: "booster",
 }
 EXTRAS = {"sklearn": "sklearn", "pandas": "sklearn", "skops": "sklearn", "joblib": "sklearn", "scipy": "sklearn"} | {
-    name: name for name in ("xgboost", "lightgbm", "catboost")
+    name: name for name in ("xgboost", "lightgbm", "catboost", "torch")
 }
 
 
-def open(path: Path, *, trust: bool = False) -> Model:
+def open(path: Path, *, trust: bool = False, like: Array | None = None, known: Signature | None = None) -> Model:
     """The model in the file at `path`.
 
+    Of what says no shapes itself, `like` are example rows, or `known` is the signature that its bundle has.
     Raises `NotRecognised`, `UnsafePickle` (unless `trust`), `VersionMismatch` or `MissingExtra`.
     """
     found = sniff(path)
     try:
         if found.format in PICKLES:
             return _unpickled(found, trust)
+        if found.format in PROGRAMS:
+            program: Model = _loader("torch.loader").load(found, like=like, known=known, trust=trust)
+            return program
+        if found.format in WEIGHTS:
+            _loader("torch.exporting").refuse(found)
         if found.format not in LOADERS:
             raise NotRecognised(
                 f"{str(path)!r} is {found.format.value}, which this version of Flaskship does not serve."
+                f"{OTHERWISE.get(found.format, '')}"
             )
         model: Model = _loader(LOADERS[found.format]).load(found)
         return model
@@ -53,6 +63,26 @@ def compiled(path: Path, signature: Signature, facts: Facts) -> Model:
     """The model that Flaskship compiled into the file at `path`."""
     model: Model = _loader("linear_model" if path.suffix == ".json" else "onnx.model").compiled(path, signature, facts)
     return model
+
+
+def exported(
+    weights: Path, into: Path, *, file: Path | None, name: str = "", like: Array | None = None, trust: bool = False
+) -> bool:
+    """Writes `into` the program of a class of torch in `file` with these weights, or of a module pickled whole.
+
+    False where the file at `weights` is none of those. `like` are example rows. Raises as `open`, and `TargetError`.
+    """
+    found = sniff(weights)
+    try:
+        if file is not None:
+            _loader("torch.exporting").of_class(file.resolve(), name, found, like, into)
+        elif found.format is Format.STATE_DICT and trust:
+            _loader("torch.exporting").of_pickle(weights, like, into)
+        else:
+            return False
+    except ModuleNotFoundError as error:
+        raise missing(error, str(weights)) from error
+    return True
 
 
 def isolated(path: Path, facts: Facts | None = None) -> Model:

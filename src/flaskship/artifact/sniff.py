@@ -36,6 +36,7 @@ class Format(StrEnum):
     CATBOOST = "CatBoost"
     TORCHSCRIPT = "TorchScript"
     TORCH_EXPORT = "torch.export"
+    STATE_DICT = "a file of torch.save"
     SAFETENSORS = "safetensors"
     HUGGINGFACE = "Hugging Face"
     KERAS = "Keras"
@@ -43,7 +44,8 @@ class Format(StrEnum):
 
 
 SUPPORTED = (
-    "joblib, pickle (also in gzip, zlib, bz2 or xz), skops, ONNX, XGBoost (JSON, UBJ), LightGBM (text), CatBoost (cbm)"
+    "joblib, pickle (also in gzip, zlib, bz2 or xz), skops, ONNX, XGBoost (JSON, UBJ), LightGBM (text), CatBoost (cbm),"
+    " TorchScript (pt), torch.export (pt2)"
 )
 
 
@@ -234,14 +236,12 @@ def _archive(path: Path, archive: zipfile.ZipFile) -> Sniffed:
         return Sniffed(path=path, format=Format.TORCH_EXPORT)
     if "data.pkl" in inner and any(name.startswith("code/") for name in inner):
         return Sniffed(path=path, format=Format.TORCHSCRIPT)
+    if "data.pkl" in inner:
+        return Sniffed(path=path, format=Format.STATE_DICT)
     raise _unknown(path, _seems_archive(names, inner))
 
 
 def _seems_archive(names: list[str], inner: set[str]) -> str:
-    if "data.pkl" in inner:
-        return (
-            "was written by torch.save and holds weights or a pickled module: export it with torch.export or torch.onnx"
-        )
     if "[Content_Types].xml" in names:
         return "is an Office document (Excel, Word)"
     if names and all(name.endswith(".npy") for name in names):

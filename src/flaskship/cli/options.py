@@ -15,7 +15,10 @@ from flaskship.settings import Duration, Settings, Size, environment, parse, var
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MAKING = ("sample", "target_column", "name", "model_version", "compile", "trust", "isolated", "app", "exclude")
+MAKING = (
+    *("sample", "target_column", "weights", "name", "model_version", "compile", "trust", "isolated", "app"),
+    "exclude",
+)
 PACKING = ("base", "requirement", "system", "insecure")  # of a target that becomes an image on the way
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
 HINTS = typing.get_type_hints(Settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -21,6 +22,8 @@ __all__ = ["Compiled", "Parity", "Refusal", "compile", "probes", "tolerance"]
 
 TOLERANCE: Final = 1e-6
 TOLERANCE_FLOAT32: Final = 1e-5
+TOLERANCE_SCALED: Final = 1e-4  # of the largest value of an output
+TORCH: Final = "torch"
 FEW: Final = 64  # rows, one of which the model answers, but for odd ones
 
 
@@ -57,6 +60,8 @@ class Refusal:
 
 def tolerance(facts: Facts) -> float:
     """By how much a number may differ, relative: a model of single precision differs more by itself."""
+    if facts.scaled:
+        return TOLERANCE_SCALED
     return TOLERANCE_FLOAT32 if facts.float32 else TOLERANCE
 
 
@@ -64,7 +69,7 @@ def compile(model: Model, rows: Columns) -> Compiled | Refusal:
     """`model` in the first form in which it answers `rows` as before, and one row faster."""
     if model.native is None:
         return Refusal(reason="there is no estimator of a known library in it")
-    folded = _folded(model)
+    folded = None if model.facts.framework == TORCH else _folded(model)
     if folded is not None:
         result = _compared(model, folded, Form.COEFFICIENTS, rows)
         if isinstance(result, Compiled):
@@ -85,7 +90,9 @@ def _loaded(content: bytes, form: Form, signature: Signature, facts: Facts) -> M
 
 def _compared(model: Model, content: bytes, form: Form, rows: Columns) -> Compiled | Refusal:
     made = _loaded(content, form, model.signature, model.facts)
-    parity = measure(model.signature, model.predict, made.predict, rows, tolerance(model.facts))
+    parity = measure(
+        model.signature, model.predict, made.predict, rows, tolerance(model.facts), scaled=model.facts.scaled
+    )
     if not parity.exact:
         return Refusal(reason=_inexact(parity), parity=parity)
     row = _answered_row(model, rows)
@@ -112,6 +119,9 @@ def _answered_row(model: Model, rows: Columns) -> Columns:
 
 def _converted(model: Model) -> bytes:
     try:
+        if model.facts.framework == TORCH:
+            graph: bytes = importlib.import_module(f"{__name__}.net").graph(model.native)  # brings torch
+            return graph
         return convert(model)
     except Unconvertible:
         raise

@@ -34,7 +34,9 @@ class Parity:
         return self.label_changes == 0 and self.largest_difference <= self.tolerance
 
 
-def measure(signature: Signature, original: Predict, other: Predict, rows: Columns, tolerance: float) -> Parity:
+def measure(
+    signature: Signature, original: Predict, other: Predict, rows: Columns, tolerance: float, *, scaled: bool = False
+) -> Parity:
     """How `other` answers the rows that `original` answers; those at which the original raises are left out."""
     count, changes, largest = 0, 0, 0.0
     with warnings.catch_warnings():
@@ -43,7 +45,7 @@ def measure(signature: Signature, original: Predict, other: Predict, rows: Colum
     for want, kept in answers:
         have = other(kept)
         count += want.rows
-        changed, worst = compare(signature, want, have)
+        changed, worst = compare(signature, want, have, scaled=scaled)
         changes += changed
         largest = max(largest, worst)
     return Parity(rows=count, label_changes=changes, largest_difference=largest, tolerance=tolerance)
@@ -68,7 +70,7 @@ def _part(rows: Columns, start: int, stop: int) -> Columns:
     return {name: column[start:stop] for name, column in rows.items()}
 
 
-def compare(signature: Signature, want: Answer, have: Answer) -> tuple[int, float]:
+def compare(signature: Signature, want: Answer, have: Answer, *, scaled: bool = False) -> tuple[int, float]:
     """The number of rows with another label, and the largest relative difference of the numbers."""
     changed = np.zeros(want.rows, bool)
     largest = 0.0
@@ -76,15 +78,15 @@ def compare(signature: Signature, want: Answer, have: Answer) -> tuple[int, floa
         if signature.task in LABELS or output.type is not FieldType.NUMBER:
             changed |= (wanted.astype(object) != got.astype(object)) | (wanted.dtype.kind != got.dtype.kind)
         else:
-            largest = max(largest, _largest(wanted, got))
+            largest = max(largest, _largest(wanted, got, scaled=scaled))
     for numbers, others in ((want.probabilities, have.probabilities), (want.score, have.score)):
         if numbers is not None:
-            largest = max(largest, np.inf if others is None else _largest(numbers, others))
+            largest = max(largest, np.inf if others is None else _largest(numbers, others, scaled=scaled))
     return int(changed.sum()), largest
 
 
-def _largest(want: Array, have: Array) -> float:
-    return float(differences(want, have).max()) if want.shape == have.shape else float("inf")
+def _largest(want: Array, have: Array, *, scaled: bool) -> float:
+    return float(differences(want, have, scaled=scaled).max()) if want.shape == have.shape else float("inf")
 
 
 def seconds(predict: Predict, row: Columns, *, most: float = 0.1) -> float:

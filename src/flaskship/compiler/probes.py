@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from flaskship.schema import Array, Columns, Field, FieldType
 SEED: Final = 20_240
 SAMPLED: Final = 20_000  # rows of the sample, spread evenly
 RANDOM: Final = 600
+VALUES: Final = 400_000  # at random of all rows, at most: fewer rows of large pictures
 SPLITS: Final = 3_000  # thresholds over all fields, spread evenly; each gives up to seven rows
 CHOICES: Final = 300  # of a field that are each tried
 GAPS: Final = 8  # rows with a gap in one field
@@ -28,11 +30,15 @@ def probes(model: Model, sample: Columns | None) -> Columns:
     random = np.random.default_rng(SEED)
     signature = model.signature
     words = _words(model.native)
-    base = {field.name: _random(field, model.thresholds.get(field.name), words, random) for field in signature.inputs}
+    count = _count(signature.inputs)
+    base = {
+        field.name: _random(field, model.thresholds.get(field.name), words, random, count) for field in signature.inputs
+    }
     blocks = [_spread(sample)] if sample else []
     blocks.append(base)
     typical = blocks[0]
-    for field in signature.inputs:
+    edges = () if model.facts.scaled else signature.inputs  # a net has none, and values far out would hide others
+    for field in edges:
         values = _special(field, _picked(model, field), words)
         blocks.append(_with(typical, {field.name: values}, random))
     blocks += _gaps(signature.inputs, typical, random)
@@ -55,12 +61,23 @@ def _with(typical: Columns, changed: Columns, random: np.random.Generator) -> Co
     return {name: changed.get(name, column[drawn]) for name, column in typical.items()}
 
 
-def _random(field: Field, splits: Array | None, words: Sequence[str], random: np.random.Generator) -> Array:
-    shape = (RANDOM, *(max(size, 1) for size in field.shape))
+def _count(fields: Sequence[Field]) -> int:
+    """How many rows at random: fewer where one holds many values."""
+    values = sum(prod(_shape(field)) for field in fields if field.shape)
+    return max(2, min(RANDOM, VALUES // max(values, 1)))
+
+
+def _shape(field: Field) -> tuple[int, ...]:
+    """Of one row's value, with a size for each dimension."""
+    return field.usual or tuple(max(size, 1) for size in field.shape)
+
+
+def _random(field: Field, splits: Array | None, words: Sequence[str], random: np.random.Generator, count: int) -> Array:
+    shape = (count, *_shape(field))
     if field.choices:
         return _column(random.choice(np.array(field.choices, object), shape), field)
     if field.type is FieldType.TEXT:
-        lengths = random.integers(1, 20, RANDOM)
+        lengths = random.integers(1, 20, count)
         return _column(np.array([" ".join(random.choice(words, length)) for length in lengths], object), field)
     if field.type is FieldType.BOOLEAN:
         return _column(random.integers(0, 2, shape), field)
@@ -100,7 +117,7 @@ def _picked(model: Model, field: Field) -> Array:
 def _special(field: Field, splits: Array, words: Sequence[str]) -> Array:
     """Values of one field that could be treated differently."""
     if field.shape:
-        return np.empty((0, *(max(size, 1) for size in field.shape)), field.array_dtype)
+        return np.empty((0, *_shape(field)), field.array_dtype)
     values: list[Any] = list(field.choices[:CHOICES])
     if not field.closed:
         values += _open(field, splits)

@@ -12,6 +12,8 @@ from flaskship.target import CODE, Kind, Target
 def kind(target: Target, settings: Settings) -> Kind:
     """Its maker is the module of this name. Raises `NotRecognised` saying what was looked at, and what is possible."""
     path = target.path
+    if settings.weights:
+        return Kind.MODEL
     if path.is_dir():
         return Kind.APP if settings.app or target.attribute or _has_code(target) else _model(target)
     if path.suffix != CODE:

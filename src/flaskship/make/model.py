@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,13 +17,15 @@ from flaskship.artifact.model import Model, refined
 from flaskship.bundle import DIAGRAM, Bundle, Compilation, Manifest, Report, Source
 from flaskship.compiler.parity import answered, seconds
 from flaskship.errors import FlaskshipError, PredictionFailed, UsageError
+from flaskship.make import net
 from flaskship.plan import NUMPY
 from flaskship.sample import Sample
-from flaskship.schema import Answer, Columns, Signature
+from flaskship.schema import Answer, Array, Columns, Signature
 from flaskship.settings import Settings
 from flaskship.target import Target
 
 GOLDEN_ROWS = 16
+GOLDEN_VALUES = 100_000  # of all golden rows: fewer rows of large pictures
 MADE_UP_ROWS = 256  # of which the golden ones are the first that are answered
 FILES = {compiler.Form.COEFFICIENTS: "model.json", compiler.Form.GRAPH: "model.onnx"}
 Say = Callable[[str], None]
@@ -40,10 +43,20 @@ class Served:
 
 
 def make(given: Target, settings: Settings, into: Path, say: Say, **of_code: bool) -> Bundle:
-    """A bundle of the model file `given`, written to `into`. Raises as `artifact.open`, and `CheckFailed`."""
-    target = given.path
-    say(f"Reading {target}")
-    model = artifact.isolated(target) if settings.isolated else artifact.open(target, trust=settings.trust)
+    """A bundle of the model file `given`, written to `into`; of a class of torch, with the weights of the settings.
+
+    Raises as `artifact.open`, and `CheckFailed`.
+    """
+    say(f"Reading {given}")
+    with tempfile.TemporaryDirectory() as folder:
+        like = net.example(given, settings)
+        return _made(given, net.exported(given, settings, like, Path(folder)), like, settings, into, say)
+
+
+def _made(given: Target, target: Path, like: Array | None, settings: Settings, into: Path, say: Say) -> Bundle:
+    """The bundle of `given`, of which the file at `target` answers."""
+    trust = settings.trust
+    model = artifact.isolated(target) if settings.isolated else artifact.open(target, trust=trust, like=like)
     sample = samples.read(settings.sample, model, settings.target_column) if settings.sample else None
     if sample:
         model = refined(model, sample.signature)
@@ -55,10 +68,11 @@ def make(given: Target, settings: Settings, into: Path, say: Say, **of_code: boo
         served = _served(model, target, sample, settings, say)
         if not served.report.original:
             served = replace(served, report=Report(original=seconds(model.predict, _first(golden[0], 1))))
-    source = Source(file=target.name, sha256=cache.sha256(target), size=target.stat().st_size)
+    origin = settings.weights or given.path
+    source = Source(file=origin.name, sha256=cache.sha256(origin), size=origin.stat().st_size)
     manifest = Manifest(
         flaskship=__version__,
-        name=settings.name or target.stem,
+        name=settings.name or given.path.stem,
         version=settings.model_version,
         model=served.file,
         signature=model.signature,
@@ -70,7 +84,7 @@ def make(given: Target, settings: Settings, into: Path, say: Say, **of_code: boo
         sample_rows=sample.rows if sample else 0,
         target=samples.target(sample, settings.target_column) if sample else None,
         warnings=tuple(dict.fromkeys([*model.facts.warnings, *(sample.warnings if sample else ())])),
-        trusted=settings.trust and not served.compilation.compiled,
+        trusted=trust and not served.compilation.compiled,
         isolated=settings.isolated,
     )
     diagram = artifact.drawn(model)
@@ -144,7 +158,9 @@ def _golden(model: Model, sample: Sample | None) -> tuple[Columns, Answer]:
             f"{model.facts.kind} answers none of {'the sample' if sample else 'the made-up rows'}."
             " Give rows that it does answer: --sample FILE."
         )
-    rows = _first({name: np.concatenate([each[name] for each in kept]) for name in tried}, GOLDEN_ROWS)
+    joined = {name: np.concatenate([each[name] for each in kept]) for name in tried}
+    values = sum(column[:1].size for column in joined.values())
+    rows = _first(joined, max(1, min(GOLDEN_ROWS, GOLDEN_VALUES // values)))
     return rows, model.predict(rows)
 
 

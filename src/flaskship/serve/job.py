@@ -55,7 +55,7 @@ class Job:
         """
         if self.app:
             return (self.settings.threads or APP) + self.settings.max_queue  # these wait for a seat: foreign/around.py
-        return self.settings.threads or (FAST if all(map(_compiled, self.bundles)) else SLOW)
+        return self.settings.threads or (FAST if all(map(_fast, self.bundles)) else SLOW)
 
     @property
     def streams(self) -> int:
@@ -82,10 +82,12 @@ def _manifest(bundle: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _compiled(bundle: Path) -> bool:
-    """Whether a compiled model serves."""
-    compilation = _manifest(bundle).get("compilation")
-    return isinstance(compilation, dict) and bool(compilation.get("compiled"))
+def _fast(bundle: Path) -> bool:
+    """Whether a compiled model serves, and none of a net, which may take its time all the same."""
+    found = _manifest(bundle)
+    compilation, facts = found.get("compilation"), found.get("facts")
+    net = isinstance(facts, dict) and bool(facts.get("scaled"))
+    return isinstance(compilation, dict) and bool(compilation.get("compiled")) and not net
 
 
 def _streams(bundle: Path) -> bool:

@@ -70,7 +70,7 @@ def _plain(field: Field) -> Any:
 
 
 def _shaped(value: Any, field: Field) -> Any:
-    for size in reversed(field.shape):
+    for size in reversed(field.usual or field.shape):
         value = [value] * (size if size >= 0 else 1)
     return value
 

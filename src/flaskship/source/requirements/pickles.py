@@ -23,6 +23,7 @@ LIBRARIES = {
     Format.CATBOOST: ("catboost",),
     Format.TORCHSCRIPT: ("torch",),
     Format.TORCH_EXPORT: ("torch",),
+    Format.STATE_DICT: ("torch",),
     Format.KERAS: ("tensorflow",),
 }
 OTHERS = re.compile(  # files that hold no model
@@ -73,7 +74,7 @@ def _file(held: Held, folder: Path, path: str, installed: Mapping[str, Sequence[
     try:
         found = sniff(folder / path)
     except NotRecognised as error:
-        if re.match(r"'.*?' was (written|saved) by torch", error.detail):  # which is not served by itself
+        if re.match(r"'.*?' was saved by torch", error.detail):  # an old version, which is not served
             held.add("torch", path)
         return
     except (UnsafePickle, MissingExtra) as error:

@@ -1,0 +1,41 @@
+"""From an archive of torch to a model."""
+
+from __future__ import annotations
+
+from flaskship.artifact import facts
+from flaskship.artifact.sniff import Format, Sniffed
+from flaskship.artifact.torch import archive, inputs, model, program
+from flaskship.artifact.torch.model import TorchModel
+from flaskship.errors import NotRecognised
+from flaskship.schema import Array, Facts, Signature
+
+
+def load(
+    found: Sniffed, *, like: Array | None = None, known: Signature | None = None, trust: bool = False
+) -> TorchModel:
+    """The model in TorchScript or a program of torch.export.
+
+    `like` are example rows for what does not say its shapes, `known` what a bundle knows of it. Raises `NotRecognised`,
+    and `UnsafePickle` unless `trust`.
+    """
+    what = repr(found.path.name)
+    if not trust:
+        archive.refuse_unsafe(found)
+    made = program.script(found.path) if found.format is Format.TORCHSCRIPT else program.exported(found.path)
+    given = inputs.of(made, like, known, what)
+    signature, results = model.outputs(made, given, inputs.fields(given), what)
+    about = Facts(
+        framework="torch",
+        kind=made.kind,
+        version=facts.version("torch").partition("+")[0],
+        requirements=tuple(each.partition("+")[0] for each in facts.pins(["torch", "numpy"])),
+        float32=True,
+        scaled=True,
+    )
+    loaded = TorchModel(program=made, given=given, results=results, signature=signature, facts=about)
+    if known is None and model.mixes_rows(loaded):
+        raise NotRecognised(
+            f"{what} answers a row differently when others are beside it, so that it cannot take several callers' rows."
+            " Export it in evaluation mode, with rows first; or write a function that calls it, row by row."
+        )
+    return loaded

@@ -1,0 +1,149 @@
+"""A program of torch behind one call: tensors in, tensors out, by name."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import torch
+from torch.utils import _pytree as pytree
+
+from flaskship.artifact.torch import sharing
+from flaskship.errors import NotRecognised
+
+Named: TypeAlias = list[tuple[str, torch.Tensor]]
+DEVICE: Final = "cuda" if torch.cuda.is_available() else "cpu"
+ERRORS: Final = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """One input, as one row has it."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]  # without the rows; -1 varies
+    usual: tuple[int, ...]  # the same, with a size for each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """`call` takes the inputs in their order; `given` is what it says of them, None where it says nothing."""
+
+    call: Callable[..., Any]
+    native: Any  # ExportedProgram or ScriptModule
+    names: tuple[str, ...]
+    given: tuple[Given, ...] | None
+    alone: bool = False  # takes one row at a time
+    kind: str
+
+    def __call__(self, tensors: Sequence[torch.Tensor]) -> Named:
+        """Raises one of `ERRORS`."""
+        with torch.inference_mode():
+            return flat(self.call(*tensors))
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """The tensors that were learnt, the first layer's first."""
+        return list(self.native.parameters())
+
+
+def flat(value: Any, name: str = "") -> Named:
+    """The tensors in an answer: of a dictionary by its keys, of a tuple y0, y1, …, a sole one ""."""
+    if isinstance(value, torch.Tensor):
+        return [(name, value)]
+    if isinstance(value, dict):
+        parts = [(str(key), each) for key, each in value.items()]
+    elif isinstance(value, list | tuple):
+        parts = [(f"y{place}", each) for place, each in enumerate(value)]
+    else:
+        return []
+    return [found for key, each in parts for found in flat(each, f"{name}_{key}" if name else key)]
+
+
+def script(path: Path) -> Program:
+    """TorchScript. Raises `NotRecognised`."""
+    torch._C._jit_set_profiling_mode(False)  # else the second call with another number of rows takes 100 ms
+    with quiet(), _readable(path):
+        module = torch.jit.load(str(path), map_location=DEVICE).eval()  # type: ignore[no-untyped-call]
+    sharing.share([*module.parameters(), *module.buffers()], path)
+    arguments = module.forward.schema.arguments[1:]
+    needed = [each for each in arguments if not each.has_default_value()] or arguments
+    odd = next((each for each in needed if str(each.type) not in ("Tensor", "Optional[Tensor]")), None)
+    if odd is not None:
+        raise NotRecognised(f"{path.name!r} takes {odd.name!r}, a {odd.type}. Script a module that takes tensors.")
+    kind = module.original_name
+    return Program(call=module, native=module, names=tuple(each.name for each in needed), given=None, kind=kind)
+
+
+def exported(path: Path) -> Program:
+    """A program of torch.export. Raises `NotRecognised`."""
+    with quiet(), _readable(path):
+        program = torch.export.load(str(path))
+        program._guards_code = []  # text that would be run; what it checks, the signature does
+        module = program.module(check_guards=False)
+    if DEVICE != "cpu":
+        module.to(DEVICE)
+    sharing.share([*module.parameters(), *module.buffers()], path)
+    names = program.graph_signature.user_inputs
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    given = tuple(_given(str(name), values.get(str(name)), path) for name in names)
+    sizes = [values[str(name)].shape[0] for name in names]
+    fixed = [size for size in sizes if isinstance(size, int)]
+    if any(size != 1 for size in fixed):
+        raise NotRecognised(
+            f"{path.name!r} takes {fixed[0]} rows, no more and no less. Export it for any number of them:"
+            " torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))"
+        )
+    spec = program.call_spec.in_spec
+
+    def call(*tensors: torch.Tensor) -> Any:
+        args, kwargs = pytree.tree_unflatten(tensors, spec)
+        return module(*args, **kwargs)
+
+    plain = len(names) == 1 and spec.num_children == 2 and spec == pytree.tree_structure(((0,), {}))
+    return Program(
+        call=module if plain else call,
+        native=program,
+        names=tuple(map(str, names)),
+        given=given,
+        alone=bool(fixed),
+        kind="torch.export program",
+    )
+
+
+def _given(name: str, value: Any, path: Path) -> Given:
+    if not isinstance(value, torch.Tensor) or not value.ndim:
+        raise NotRecognised(f"{path.name!r} takes {name!r}, which has no rows. Export it with tensors of rows only.")
+    shape = tuple(size if isinstance(size, int) else -1 for size in value.shape[1:])
+    usual = tuple(size if isinstance(size, int) else size.node.hint or 1 for size in value.shape[1:])
+    return Given(name=name, dtype=value.dtype, shape=shape, usual=usual)
+
+
+@contextmanager
+def quiet() -> Any:
+    """Without what torch says of its own future."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+@contextmanager
+def _readable(path: Path) -> Any:
+    try:
+        yield
+    except (*ERRORS, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise NotRecognised(
+            f"{path.name!r} cannot be loaded by torch {torch.__version__}: {reason}. Save it anew with this version."
+        ) from error

@@ -1,0 +1,327 @@
+"""Programs of torch: what they take and answer, read off them; what could run code is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flaskship import artifact, make
+from flaskship.bundle import Bundle
+from flaskship.errors import MissingExtra, NotRecognised, TargetError, UnsafePickle, UsageError
+from flaskship.schema import FieldType, Task
+from flaskship.settings import Settings
+from flaskship.target import Target
+
+pytestmark = [
+    pytest.mark.needs("torch"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of TorchScript, as a whole
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+NET = """\
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x):
+        return self.layers(x)
+
+number = 3
+"""
+
+
+def layers() -> Any:
+    import torch
+
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)).eval()
+
+
+def scripted(path: Path, net: Any) -> Path:
+    import torch
+
+    torch.jit.save(torch.jit.script(net.eval()), path)
+    return path
+
+
+def exported(path: Path, net: Any, *shapes: tuple[int, ...], dynamic: Any = None, dtypes: Any = None) -> Path:
+    import torch
+
+    kinds = dtypes or [torch.float32] * len(shapes)
+    example = tuple(torch.zeros(shape, dtype=kind) for shape, kind in zip(shapes, kinds, strict=True))
+    rows = tuple({0: torch.export.Dim.DYNAMIC} for _ in shapes) if dynamic is None else dynamic
+    torch.export.save(torch.export.export(net.eval(), example, dynamic_shapes=rows or None), str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with net.py, its weights in both forms, and it as .pt2."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("net")
+    (folder / "net.py").write_text(NET)
+    whole = layers()
+    state = {f"layers.{name}": value for name, value in whole.state_dict().items()}
+    torch.save(state, folder / "state.pt")
+    torch.save({"epoch": 3, "state_dict": state}, folder / "checkpoint.pt")
+    torch.save(whole, folder / "whole.pt")
+    header, blobs = {}, b""
+    for name, value in state.items():
+        blob = value.numpy().tobytes()
+        place = [len(blobs), len(blobs) + len(blob)]
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": place}
+        blobs += blob
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    (folder / "weights.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + blobs)
+    exported(folder / "net.pt2", whole, (2, 3))
+    scripted(folder / "net.pt", whole)
+    return folder
+
+
+X = np.random.default_rng(0).normal(size=(5, 3))
+COLUMNS = {f"x{place}": X[:, place] for place in range(3)}
+
+
+def expected() -> Any:
+    import torch
+
+    return layers()(torch.tensor(X, dtype=torch.float32)).detach().numpy()[:, 0]
+
+
+@pytest.mark.parametrize("file", ["net.pt2", "net.pt"])
+def test_a_net_of_columns_answers_a_number_a_row(net: Path, file: str) -> None:
+    model = artifact.open(net / file)
+    assert model.signature.names == ("x0", "x1", "x2")
+    assert model.signature.task is Task.REGRESSION
+    np.testing.assert_allclose(model.predict(COLUMNS).values[0], expected(), rtol=1e-5)
+    assert model.facts.framework == "torch"
+    assert {each.partition("=")[0] for each in model.facts.requirements} == {"torch", "numpy"}
+    assert "+" not in "".join(model.facts.requirements)
+
+
+def test_several_inputs_and_outputs_have_the_names_that_the_program_gives_them(tmp_path: Path) -> None:
+    import torch
+
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.last = torch.nn.Embedding(50, 8), torch.nn.Linear(10, 4)
+
+        def forward(self, tokens: Any, extra: Any) -> Any:
+            joined = torch.cat([self.words(tokens).mean(1), extra], 1)
+            return {"logits": self.last(joined), "total": tokens.sum(1)}
+
+    free = torch.export.Dim.DYNAMIC
+    kinds = [torch.int64, torch.float32]
+    path = exported(tmp_path / "two.pt2", Two(), (2, 7), (2, 2), dynamic=({0: free, 1: free}, {0: free}), dtypes=kinds)
+    model = artifact.open(path)
+    assert [(each.name, each.type, each.shape) for each in model.signature.inputs] == [
+        ("tokens", FieldType.INTEGER, (-1,)),
+        ("extra_0", FieldType.NUMBER, ()),
+        ("extra_1", FieldType.NUMBER, ()),
+    ]
+    assert [each.name for each in model.signature.outputs] == ["logits", "total"]
+    answer = model.predict({"tokens": np.ones((2, 5), int), "extra_0": np.zeros(2), "extra_1": np.ones(2)})
+    assert answer.values[0].shape == (2, 4)
+    assert answer.values[1].tolist() == [5, 5]
+
+
+def test_pictures_are_taken_in_any_size_and_large_requests_in_parts(tmp_path: Path) -> None:
+    import torch
+
+    body = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    model = artifact.open(scripted(tmp_path / "pictures.pt", body))
+    assert [(each.shape, each.usual) for each in model.signature.inputs] == [((3, -1, -1), (3, 32, 32))]
+    assert [each.name for each in model.signature.outputs] == ["y0", "y1", "y2", "y3"]
+    name = model.signature.names[0]
+    few = model.predict({name: np.ones((2, 3, 40, 50))}).values[0]
+    model.batch = 2  # type: ignore[attr-defined]
+    np.testing.assert_allclose(model.predict({name: np.ones((5, 3, 40, 50))}).values[0][3:], few)
+
+
+def test_a_net_whose_rows_are_steps_needs_a_sample(tmp_path: Path) -> None:
+    import torch
+
+    class Series(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps, self.last = torch.nn.LSTM(4, 8, batch_first=True), torch.nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.steps(x)[0][:, -1])
+
+    path = scripted(tmp_path / "series.pt", Series())
+    with pytest.raises(NotRecognised, match="--sample FILE"):
+        artifact.open(path)
+    model = artifact.open(path, like=np.zeros((6, 5, 4), np.float32))
+    assert [each.shape for each in model.signature.inputs] == [(5, 4)]
+
+
+def test_rows_that_depend_on_each_other_are_refused(tmp_path: Path) -> None:
+    import torch
+
+    class Centred(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = torch.nn.Linear(3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(x - x.mean(0))
+
+    with pytest.raises(NotRecognised, match="when others are beside it"):
+        artifact.open(scripted(tmp_path / "centred.pt", Centred()))
+
+
+def test_a_program_of_a_fixed_number_of_rows(tmp_path: Path) -> None:
+    assert artifact.open(exported(tmp_path / "one.pt2", layers(), (1, 3), dynamic=())).predict(COLUMNS).rows == 5
+    with pytest.raises(NotRecognised, match=r"takes 4 rows.*dynamic_shapes"):
+        artifact.open(exported(tmp_path / "four.pt2", layers(), (4, 3), dynamic=()))
+
+
+def test_weights_alone_say_what_to_give(net: Path) -> None:
+    for name in ("state.pt", "checkpoint.pt", "weights.safetensors"):
+        with pytest.raises(NotRecognised, match=r"net\.py:Net --weights"):
+            artifact.open(net / name)
+
+
+def made(target: str | Path, into: Path, **settings: Any) -> Bundle:
+    found = make.make(Target.of(target), dataclasses.replace(Settings(), **settings), into)
+    assert isinstance(found, Bundle)
+    return found
+
+
+@pytest.mark.parametrize("weights", ["checkpoint.pt", "weights.safetensors"])
+def test_a_class_with_its_weights_is_a_program_that_needs_the_class_no_more(
+    net: Path, tmp_path: Path, weights: str
+) -> None:
+    (tmp_path / "rows.csv").write_text("age,income,visits,y\n1,2.5,3,0\n4,5.5,6,1\n7,8.5,9,0\n")
+    sample = {"sample": tmp_path / "rows.csv", "target_column": "y"}
+    bundle = made(f"{net / 'net.py'}:Net", tmp_path / "b", weights=net / weights, compile=False, **sample)
+    assert bundle.manifest.name == "net"
+    assert bundle.manifest.model == "model.pt2"
+    assert bundle.manifest.source.file == weights
+    model = bundle.load()
+    assert model.signature.names == ("age", "income", "visits")
+    columns = dict(zip(model.signature.names, COLUMNS.values(), strict=True))
+    np.testing.assert_allclose(model.predict(columns).values[0], expected(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("target", "weights", "error", "says"),
+    [
+        ("net.py:number", "state.pt", TargetError, "no class 'number'"),
+        ("net.py:Nett", "state.pt", TargetError, "no class 'Nett'"),
+        ("net.py", "state.pt", UsageError, "net.py:Net --weights"),
+        ("net.py:Net", "net.pt", UsageError, "is TorchScript; --weights takes"),
+        ("net.py:Net", "nothing.pt", UsageError, "No weights at"),
+        ("net.py:Net", "whole.pt", UnsafePickle, "--trust"),
+    ],
+)
+def test_what_is_no_class_or_no_weights_says_so(
+    net: Path, tmp_path: Path, target: str, weights: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        made(f"{net / target}", tmp_path / "b", weights=net / weights)
+
+
+def test_a_pickled_module_is_loaded_only_with_trust(net: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnsafePickle, match=r"pickled module.*--trust"):
+        artifact.open(net / "whole.pt")
+    bundle = made(net / "whole.pt", tmp_path / "b", trust=True, compile=False)
+    assert bundle.manifest.model == "model.pt2"
+    assert not bundle.manifest.trusted or bundle.load(trust=True)
+
+
+def test_scripts_become_a_graph_that_needs_no_torch(net: Path, tmp_path: Path) -> None:
+    bundle = made(net / "net.pt", tmp_path / "b")
+    assert bundle.manifest.compilation.compiled, bundle.manifest.compilation.reason
+    assert not any(each.startswith("torch") for each in bundle.manifest.requirements)
+    np.testing.assert_allclose(bundle.load().predict(COLUMNS).values[0], expected(), rtol=1e-4)
+
+
+# What could run code
+
+
+def rewritten(path: Path, into: Path, **changes: bytes) -> Path:
+    """The archive with members changed, by the ends of their names, or added."""
+    left = dict(changes)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(into, "w") as new:
+        for name in old.namelist():
+            end = next((each for each in changes if name.endswith(each.replace("__", "/"))), None)
+            new.writestr(name, old.read(name) if end is None else left.pop(end))
+        for name, content in left.items():
+            new.writestr(f"m/{name.replace('__', '/')}", content)
+    return into
+
+
+class Runs:
+    def __reduce__(self) -> Any:
+        return print, ("ran",)
+
+
+def graph(path: Path, old: str, new: str) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        name = next(each for each in archive.namelist() if each.endswith("models/model.json"))
+        text = archive.read(name).decode()
+    assert old in text
+    return {"models__model.json": text.replace(old, new).encode()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("torch.ops.aten.relu.default", "torch.os.system", "torch.os.system"),
+        ("torch.ops.aten.relu.default", "_operator.methodcaller", "methodcaller"),
+        ("torch.ops.aten.relu.default", "torch.ops.aten.from_file.default", "from_file"),
+        ("Symbol('", "__import__('os').system('echo') or Symbol('", "__import__"),
+        ("Symbol('", "print('ran') or Symbol('", "print"),
+    ],
+)
+def test_a_graph_that_calls_more_than_operators_is_not_loaded(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, says: str
+) -> None:
+    path = rewritten(net / "net.pt2", tmp_path / "odd.pt2", **graph(net / "net.pt2", old, new))
+    with pytest.raises(UnsafePickle, match=says):
+        artifact.open(path)
+    assert "ran" not in capsys.readouterr().out
+
+
+def test_an_archive_with_pickles_of_more_than_tensors_is_not_loaded(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    file = io.BytesIO()
+    torch.save(Runs(), file)
+    for name in ("data__sample_inputs__model.pt", "data__weights__other.pt"):
+        with pytest.raises(UnsafePickle, match="holds the pickle"):
+            artifact.open(rewritten(net / "net.pt2", tmp_path / "odd.pt2", **{name: file.getvalue()}))
+    with pytest.raises(UnsafePickle, match="opaque"):
+        artifact.open(rewritten(net / "net.pt2", tmp_path / "odd.pt2", data__constants__opaque_obj_0=b"x"))
+    assert "ran" not in capsys.readouterr().out
+
+
+def test_a_script_that_writes_files_is_not_loaded(net: Path, tmp_path: Path) -> None:
+    code = b"def forward(self, x: Tensor) -> Tensor:\n  torch.save(x, '/tmp/x')\n  return x\n"
+    with pytest.raises(UnsafePickle, match=r"torch\.save"):
+        artifact.open(rewritten(net / "net.pt", tmp_path / "odd.pt", **{"code____torch__.py": code}))
+
+
+def test_without_torch_its_extra_is_named(monkeypatch: pytest.MonkeyPatch, net: Path) -> None:
+    error = ModuleNotFoundError("No module named 'torch'", name="torch")
+    assert isinstance(artifact.missing(error, "net.pt"), MissingExtra)
+    assert "flaskship[torch]" in artifact.missing(error, "net.pt").detail
