@@ -64,13 +64,28 @@ HOMES: dict[str, tuple[str, ...]] = {
     "joblib": (SKLEARN,),
     "skops": (SKLEARN,),
     "pandas": (SKLEARN, "predict/frames.py"),
-    "PIL": ("predict/images.py", "results.py"),
+    "PIL": ("predict/images.py", "results.py", "artifact/huggingface/"),
+    "transformers": ("artifact/huggingface/",),
+    "torch": ("artifact/huggingface/",),
     "scipy": (SKLEARN, "compiler/"),
     "xgboost": ("artifact/booster.py", "compiler/"),
     "lightgbm": ("artifact/booster.py", "compiler/"),
     "catboost": ("artifact/booster.py", "compiler/"),
 }
-FRAMEWORKS = ("sklearn", "pandas", "scipy", "joblib", "skops", "xgboost", "lightgbm", "catboost", "onnx", "skl2onnx")
+FRAMEWORKS = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "pandas",
+    "scipy",
+    "joblib",
+    "skops",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "onnx",
+    "skl2onnx",
+)
 
 # Imports inside a function, each with its reason. Everything else stands at a module's top.
 LAZY = {

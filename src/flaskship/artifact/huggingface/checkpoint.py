@@ -13,7 +13,13 @@ from flaskship.errors import NotRecognised, TargetError
 CONFIG = "config.json"
 SAFE = ".safetensors"
 WEIGHTS = (SAFE, ".bin")
-ITS_CODE = ("modeling_", "configuration_", "tokenization_", "processing_", "image_processing_")  # runs with --trust only
+ITS_CODE = (
+    "modeling_",
+    "configuration_",
+    "tokenization_",
+    "processing_",
+    "image_processing_",
+)  # runs with --trust only
 TEXTS = (".json", ".jsonl", ".txt", ".model", ".jinja", ".tiktoken", ".spm", ".bpe", ".py", ".md")
 LEFT = re.compile(  # of training, or of other frameworks
     r"(^|/)(\.|checkpoint-|runs/|onnx/|openvino/|coreml/|trainer_state\.json|.*results?\.json|optimizer|scheduler|"
@@ -43,9 +49,7 @@ def files(folder: Path) -> dict[str, int]:
     names = [each for each in names if not LEFT.search(each)]
     safe = [each for each in names if each.endswith(SAFE) and "/" not in each]
     kept = [
-        each
-        for each in names
-        if each.endswith(TEXTS) or each.endswith(SAFE) or (each.endswith(".bin") and not safe)
+        each for each in names if each.endswith(TEXTS) or each.endswith(SAFE) or (each.endswith(".bin") and not safe)
     ]
     return {each: (folder / each).stat().st_size for each in kept if not (safe and each.endswith(".bin.index.json"))}
 

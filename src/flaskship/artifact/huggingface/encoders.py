@@ -79,7 +79,7 @@ def in_parts(network: Network, tokens: Sequence[Any], answer: Callable[[Any, int
 def _zero_shot(network: Network, entailed: int) -> Way:
     against = next((at for at, each in enumerate(network.labels) if each.lower().startswith("contra")), None)
 
-    def row(text: str, labels: list[str], each_alone: bool, hypothesis: str) -> Any:
+    def row(text: str, labels: list[str], hypothesis: str) -> Any:
         if "{}" not in hypothesis:
             return BadInput("'hypothesis' needs a {} where the label goes.")
         if len(set(labels)) < len(labels):
@@ -87,12 +87,12 @@ def _zero_shot(network: Network, entailed: int) -> Way:
         return [(text, hypothesis.replace("{}", label)) for label in labels]
 
     def classify(text: list[str], labels: list[list[str]], each_alone: list[bool], hypothesis: list[str]) -> list[Any]:
-        pairs = [row(*given) for given in zip(text, labels, each_alone, hypothesis, strict=True)]
+        pairs = [row(*given) for given in zip(text, labels, hypothesis, strict=True)]
         flat = [pair for each in pairs if not isinstance(each, BadInput) for pair in each]
         logits = iter(in_parts(network, network.tokens(flat), lambda out, at, _: out.logits[at].float()))
         return [
-            each if isinstance(each, BadInput) else scores([next(logits) for _ in each], *said)
-            for each, *said in zip(pairs, labels, each_alone, strict=True)
+            each if isinstance(each, BadInput) else scores([next(logits) for _ in each], named, alone)
+            for each, named, alone in zip(pairs, labels, each_alone, strict=True)
         ]
 
     def scores(logits: list[Any], labels: list[str], each_alone: bool) -> Any:

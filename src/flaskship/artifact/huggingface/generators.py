@@ -58,8 +58,10 @@ def _fields(network: Network, longest: int) -> Fields:
 
 def _of_lot(options: Options) -> Options:
     """What `generate` is given: of what is not drawn, no parameter of drawing, of one beam none of several."""
-    idle = () if options["do_sample"] else OF_SAMPLING
-    idle += () if options.get("num_beams", 1) > 1 else ("length_penalty",)
+    idle = {
+        *(() if options["do_sample"] else OF_SAMPLING),
+        *(() if options.get("num_beams", 1) > 1 else ("length_penalty",)),
+    }
     return {name: value for name, value in options.items() if name not in idle}
 
 

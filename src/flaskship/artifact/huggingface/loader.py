@@ -55,7 +55,11 @@ TASKS: tuple[tuple[Any, Any, Callable[[Network], list[Way]]], ...] = (
         transformers.AutoModelForUniversalSegmentation,
         vision.segments,
     ),
-    (known.MODEL_FOR_INSTANCE_SEGMENTATION_MAPPING_NAMES, transformers.AutoModelForInstanceSegmentation, vision.segments),
+    (
+        known.MODEL_FOR_INSTANCE_SEGMENTATION_MAPPING_NAMES,
+        transformers.AutoModelForInstanceSegmentation,
+        vision.segments,
+    ),
     (known.MODEL_FOR_IMAGE_SEGMENTATION_MAPPING_NAMES, transformers.AutoModelForImageSegmentation, vision.segments),
     (known.MODEL_MAPPING_NAMES, transformers.AutoModel, encoders.embedding),
 )

@@ -139,7 +139,9 @@ def _small(
     pictures: Sequence[Image.Image], answer: Callable[[list[Any], list[Any]], list[Any]], alike: Sequence[Any]
 ) -> list[Any]:
     """The answers to the pictures whose masks are not too large; the others are refused."""
-    refused = BadInput(f"The picture has more than {MOST:,} pixels, for each of which there is an answer. Send it smaller.")
+    refused = BadInput(
+        f"The picture has more than {MOST:,} pixels, for each of which there is an answer. Send it smaller."
+    )
     good = [each.width * each.height <= MOST for each in pictures]
     kept = [[value for value, fine in zip(values, good, strict=True) if fine] for values in (pictures, alike)]
     answers = iter(answer(*kept) if kept[0] else [])
@@ -147,8 +149,9 @@ def _small(
 
 
 def _regions(network: Network, logits: Any, size: tuple[int, int], least: float) -> Segmentation:
-    """The most probable class of each pixel, as post_process_semantic_segmentation finds it, a class at a time: all
-    classes of a large picture would be gigabytes. `logits` are (classes, height, width) of what the network computes."""
+    """The most probable class of each pixel, as post_process_semantic_segmentation finds it, a class at a time:
+    all classes of a large picture would be gigabytes. `logits` are (classes, height, width) of what the network
+    computes."""
     scores = torch.softmax(logits, 0)
     best = torch.full(size, -torch.inf, device=logits.device)
     chosen = torch.zeros(size, dtype=torch.int64, device=logits.device)
@@ -199,7 +202,7 @@ def segments(network: Network) -> list[Way]:
         alike = list(zip(kind, threshold, strict=True))
         return _small(image, lambda kept, keys: _seen(network, kept, keys, answer), alike)
 
-    takes = {"kind": Literal[tuple(kinds)], "threshold": Threshold}  # type: ignore[valid-type]  # known only now
+    takes = {"kind": Literal[tuple(kinds)], "threshold": Threshold}
     return [_segment(network, segment, takes, {"kind": kinds[0], "threshold": 0.5})]
 
 
