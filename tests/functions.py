@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,12 @@ closed: list[str] = []
 class Point:
     x: float
     y: float = 0.0
+
+
+@dataclass(frozen=True)
+class Size:
+    corner: Point
+    width: float = 1.0
 
 
 @endpoint
@@ -109,6 +115,12 @@ def lines(file: Path) -> Iterator[str]:
 def area(points: list[Point], scale: float = 1.0) -> list[dict[str, float]]:
     """The points, scaled."""
     return [{"x": each.x * scale, "y": each.y * scale} for each in points]
+
+
+@endpoint
+def same(points: list[Point], size: Size) -> list[Any]:
+    """What came."""
+    return [points, size, sorted(vars(size))]
 
 
 def png(width: int = 40, height: int = 24, colour: str = "teal") -> bytes:

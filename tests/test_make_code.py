@@ -72,7 +72,9 @@ def app(tmp_path: Path) -> Path:
     (folder / "name.txt").write_text("town hall")
     (folder / "requirements.txt").write_text("flask\n")
     (folder / ".env").write_text("API_KEY=abc\n")
-    (folder / "Dockerfile").write_text("FROM python:3.11\nENV GREETING=hello PORT=9\nCMD python app.py\n")
+    (folder / "Dockerfile").write_text(
+        "FROM python:3.11\nENV GREETING=hello PORT=9\nRUN apt-get install -y gcc libgl1\nCMD python app.py\n"
+    )
     return folder
 
 
@@ -99,6 +101,16 @@ def test_functions_are_a_bundle_with_their_folder_signatures_and_pins(module: Pa
     assert {"code/shapes.py", "code/tables.py"} <= set(made.manifest.files)
     assert [each.partition("==")[0] for each in made.manifest.requirements] == ["numpy"]
     assert set(made.functions()) == {"twice", "shout", "rolled"}
+
+
+def test_masks_bring_pillow_along_though_the_code_imports_none(tmp_path: Path) -> None:
+    (tmp_path / "eyes.py").write_text(
+        "from flaskship import Segmentation\n"
+        "def cut(raw: bytes) -> Segmentation:\n"
+        "    return Segmentation(boxes=[], class_ids=[], class_names=[], scores=[])\n"
+    )
+    needed = functions(tmp_path / "eyes.py", tmp_path / "b").manifest.requirements
+    assert [each.partition("==")[0] for each in needed] == ["pillow"]
 
 
 def test_a_golden_row_is_kept_of_what_has_examples_and_answers_twice_the_same(module: Path, tmp_path: Path) -> None:
@@ -166,6 +178,7 @@ def test_an_app_is_its_folder_without_secrets_and_what_starts_it(app: Path, tmp_
     assert (made.folder / "uploads").is_dir()
     assert "flask==" in " ".join(manifest.requirements)
     assert any(".env" in each for each in manifest.warnings)
+    assert any("installs libgl1." in each and "--system libgl1" in each for each in manifest.warnings)
 
 
 @pytest.mark.parametrize(("name", "given"), [("hall/app.py", ""), ("hall/app.py:app", ""), ("hall", "app.py:app")])
@@ -207,7 +220,7 @@ def test_a_changed_file_of_an_app_is_found(app: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "error", "words"),
     [
-        ("plain.py", NotRecognised, "no function or class with type hints, and no web app"),
+        ("plain.py", UsageError, "no function to serve, and makes no WSGI or ASGI app"),
         ("table.csv:app", NotRecognised, "is no module"),
         ("empty", NotRecognised, "is a directory that holds nothing.*functions.*web apps"),
         ("none/app.py", NotRecognised, "No file or directory"),

@@ -84,7 +84,7 @@ class MissingExtra(TargetError):
 
 
 class VersionMismatch(TargetError):
-    title = "Made by another library version"
+    title = "Library versions do not fit"
 
 
 class BundleError(TargetError):

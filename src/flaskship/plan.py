@@ -321,11 +321,12 @@ def _labels(bundle: Packed, settings: Settings) -> dict[str, str]:
 def _of_model(manifest: Manifest) -> dict[str, str]:
     facts, code = manifest.facts, manifest.code
     endpoints = msgspec.json.encode(code.endpoints).decode() if code else ""
+    kind = ", ".join(each.name for each in code.endpoints) if code else facts.kind
     return {
-        "org.opencontainers.image.description": f"{facts.kind} ({manifest.signature.task.value}) as a web API",
+        "org.opencontainers.image.description": f"{kind} ({manifest.signature.task.value}) as a web API",
         TARGET: Kind.FUNCTION if code else Kind.MODEL,
         "io.flaskship.framework": f"{facts.framework} {facts.version}".strip(),
-        "io.flaskship.kind": facts.kind,
+        "io.flaskship.kind": kind,
         "io.flaskship.compiled": str(manifest.compilation.compiled).lower(),
         "io.flaskship.schema": "" if code else msgspec.json.encode(manifest.signature).decode(),
         "io.flaskship.endpoints": endpoints,

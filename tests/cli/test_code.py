@@ -67,6 +67,21 @@ def test_a_function_answers_offline_a_row_and_a_file(place: Path, capfd: pytest.
     assert "area" in capfd.readouterr().err
 
 
+def test_files_are_fields_by_their_path_and_a_dash_is_the_output(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "count.py").write_text("def count(data: bytes, tags: list[int] = []) -> int: return len(data) + sum(tags)")
+    (place / "tags.json").write_text("[1, 2]")
+    assert run(["predict", "count.py", "--set", "data=@hall/app.py", "--set", "tags=@tags.json"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"prediction": len(HALL) + 3}
+    assert run(["predict", "count.py", "--set", "data=@nosuch"]) == 2
+    assert "No file 'nosuch' to read for 'data'." in capfd.readouterr().err
+    (place / "rows.csv").write_text("area\n10\n")
+    assert run(["predict", "flats/rent.py", "--input", "rows.csv", "--output", "-"]) == 0
+    assert capfd.readouterr().out == "area,prediction\n10,100.0\n"
+    assert not (place / "-").exists()
+
+
 def test_a_functions_golden_row_is_replayed(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "flats/rent.py"]) == 0
     assert capfd.readouterr().out == "golden rows of rent: the same answers\n"

@@ -13,6 +13,7 @@ from golden import EVERYTHING, SALES, same
 from flaskship.deploy import compose, nginx
 from flaskship.deploy.service import TLS, Service
 from flaskship.settings import Duration
+from flaskship.target import Kind
 
 SECURE = replace(EVERYTHING, published=443, tls=TLS(certificate=Path("certificate.pem"), key=Path("key.pem")))
 
@@ -26,7 +27,7 @@ def test_the_whole_text_is_as_kept() -> None:
 
 
 @pytest.mark.needs("nginx", "openssl")
-@pytest.mark.parametrize("service", [SALES, SECURE], ids=["plain", "everything"])
+@pytest.mark.parametrize("service", [SALES, SECURE, replace(SALES, kind=Kind.APP)], ids=["plain", "everything", "app"])
 def test_nginx_takes_it(service: Service, tmp_path: Path) -> None:
     subject = ["-subj", "/CN=localhost", "-days", "1", "-keyout", "key.pem", "-out", "certificate.pem"]
     subprocess.run(
@@ -38,6 +39,13 @@ def test_nginx_takes_it(service: Service, tmp_path: Path) -> None:
     found = subprocess.run(["nginx", "-t", "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     assert "warn" not in found.stderr
+
+
+def test_an_apps_requests_are_not_sent_twice_and_its_own_health_is_its_users() -> None:
+    text = nginx.render(replace(SALES, kind=Kind.APP))
+    assert "non_idempotent" not in text
+    assert "error_page 502 = $unsent;" in text
+    assert "^/(metrics|livez|readyz)/?$" in text
 
 
 @pytest.mark.needs("docker-compose")

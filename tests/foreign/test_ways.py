@@ -24,8 +24,10 @@ WAYS = {
     "under __main__, in debug mode": f"{GUARDED}app.run(debug=True, port=5000)",
     "without a guard": f"{APP}\nmodel = 'loaded'\napp.run('0.0.0.0')\nmodel = 'after'",
     "in a thread": f"{APP}\nimport threading\nmodel = 'loaded'\nthreading.Thread(target=app.run).start()",
-    "in another process": f"{GUARDED}import multiprocessing as m\n    m.get_context('fork').Process(target=app.run).run()",
-    "by Werkzeug": f"{GUARDED}from werkzeug.serving import run_simple\n    run_simple('', 5000, app, use_reloader=True)",
+    "in another process": f"{GUARDED}import multiprocessing\n"
+    "    child = multiprocessing.get_context('fork').Process(target=app.run)\n    child.start()\n    child.join()",
+    "by Werkzeug": f"{GUARDED}from werkzeug.serving import run_simple\n"
+    "    run_simple('', 5000, app, use_reloader=True)",
     "by a server of Werkzeug's": f"{GUARDED}from werkzeug import serving\n"
     "    serving.make_server('', 5000, app).serve_forever()",
     "by wsgiref": f"{GUARDED}from wsgiref.simple_server import make_server\n"
@@ -38,8 +40,8 @@ WAYS = {
     "    made.add_url_rule('/', view_func=lambda: 'loaded')\n    return made\n",
     "ASGI, though its code read otherwise": ASGI,
     "within a block that stays open": f"{GUARDED}import contextlib\n"
-    "    @contextlib.contextmanager\n    def session():\n        global model\n        model = 'loaded'\n        yield\n"
-    "        model = 'closed'\n    with session():\n        app.run()",
+    "    @contextlib.contextmanager\n    def session():\n        global model\n"
+    "        model = 'loaded'\n        yield\n        model = 'closed'\n    with session():\n        app.run()",
 }
 
 
@@ -90,6 +92,8 @@ def test_an_object_is_found_by_its_expression(serving):
 FAILURES = {
     "names 'model.pkl', which is not in": f"{APP}\nopen('model.pkl', 'rb')",
     "line 10, names 'models\\\\model.pkl', with Windows's separators": f"{APP}\nopen('models\\\\model.pkl', 'rb')",
+    "names 'C:\\\\m\\\\x.pkl', a path of another machine": f"{APP}\nopen('C:\\\\m\\\\x.pkl', 'rb')",
+    "needs the module 'own.gone', which is not in its folder": f"{APP}\nimport os\nos.mkdir('own')\nimport own.gone",
     "imports 'sklearn_none', which is not installed. Add 'sklearn_none'": f"{APP}\nimport sklearn_none",
     "needs the module 'flask.ext', which the installed 'flask' does not have": f"{APP}\nimport flask.ext",
     "reads the environment variable 'API_KEY', which is not set": f"{APP}\nimport os\nos.environ['API_KEY']",

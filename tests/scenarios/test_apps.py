@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,14 +237,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def expected(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[list[Any]]]:
     """What an app answers when its author runs it, in another copy and with its own libraries."""
-    place = tmp_path_factory.mktemp("authors")
+    place = shutil.copytree(folders, tmp_path_factory.mktemp("authors") / "apps")
 
     @functools.cache
     def answers(name: str) -> list[list[Any]]:
-        app = SAMPLES[name]
-        copy = shutil.copytree(folders / name, place / name)
-        for each in app.writes:
-            (copy / each).unlink(missing_ok=True)
+        app, copy = SAMPLES[name], place / name
         python = environment(*OLD) if name == "wine" else Path(sys.executable)
         env = {"PATH": os.environ["PATH"], **app.env, **app.docker}
         if app.asgi:
@@ -295,11 +293,13 @@ def test_an_app_is_served_as_it_is(
 ) -> None:
     app, folder = SAMPLES[name], folders / name
     before = hashed(folder, app)
-    with server(folders, name, env=app.env) as url:
-        assert requests.get(f"{url}/readyz", timeout=DEADLINE).status_code == 200
-        found = asked(app, url)
-        assert "flaskship_requests_total" in requests.get(f"{url}/metrics", timeout=DEADLINE).text
-    check(found, expected(name), app)
+    with ThreadPoolExecutor(1) as pool:
+        author = pool.submit(expected, name)  # while the server starts
+        with server(folders, name, env=app.env) as url:
+            assert requests.get(f"{url}/readyz", timeout=DEADLINE).status_code == 200
+            found = asked(app, url)
+            assert "flaskship_requests_total" in requests.get(f"{url}/metrics", timeout=DEADLINE).text
+    check(found, author.result(), app)
     assert hashed(folder, app) == before
     for each in app.writes:
         (folder / each).unlink()  # else it is packed

@@ -252,9 +252,9 @@ def test_what_is_given_decides(folder: Write, given: str, file: str, name: str, 
     [
         ("ap.py", "Did you mean 'app.py'?"),
         ("app.py:server", "'app.py' has no 'server'. It has 'app'."),
-        ("broken.py", "'broken.py' cannot be the app: it does not parse: invalid syntax, line 1."),
+        ("broken.py", "'broken.py' cannot be served: it does not parse: invalid syntax, line 1."),
         (":server", "has an app called 'server'"),
-        ("train.py", "'train.py' makes no WSGI or ASGI app."),
+        ("train.py", "'train.py' has no function to serve, and makes no WSGI or ASGI app."),
         ("board.py", "'board.py' is a Streamlit script: its server is its own."),
     ],
 )

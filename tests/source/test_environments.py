@@ -99,6 +99,12 @@ def test_flasks_pin_goes_where_it_blocks_and_a_model_librarys_stays():
     assert any(each.startswith("flask==1.1.2 and werkzeug==1.0.1 are taken without") for each in found.decisions)
 
 
+def test_an_extension_of_flask_that_blocks_goes_alone():
+    found = solved("flask==1.1.2", "flask-minify==0.30", "pyyaml==5.3.1")
+    assert pins(found)["flask"] == "1.1.2"
+    assert any(each.startswith("flask-minify==0.30 is taken without its version") for each in found.decisions)
+
+
 def test_a_pin_that_the_models_library_contradicts_goes():
     found = solved("numpy==1.26.4", "pandas==2.2.0", "scikit-learn==0.24.2", models=("scikit-learn",))
     assert pins(found)["scikit-learn"] == "0.24.2"
@@ -112,6 +118,16 @@ def test_the_newest_is_taken_where_only_older_ones_have_wheels_and_none_was_comp
 def test_what_numpy_1_compiled_is_not_put_beside_a_model_of_numpy_2():
     found = pins(solved("numpy>=2", "pandas", "python-dateutil==2.8.1", models=("numpy",), pythons=(HERE,)))
     assert Version(found["pandas"]) >= Version("2.2.2")
+
+
+def test_what_goes_with_a_pinned_numpy_1_keeps_its_versions():
+    assert pins(solved("numpy==1.19.5", "pandas==1.1.5"))["pandas"] == "1.1.5"
+
+
+def test_a_models_library_without_wheels_is_taken_in_the_next_version_that_has_some():
+    found = solved("flask==2.0.1", "scikit-learn==0.21.3", models=("scikit-learn",))
+    assert pins(found)["scikit-learn"].startswith("0.22.")
+    assert "scikit-learn 0.22 is taken: the next that has wheels." in found.decisions
 
 
 def test_a_python_that_is_named_and_has_no_wheels_of_a_pin_is_refused():

@@ -56,6 +56,14 @@ def test_a_path_that_is_read_and_not_there_is_named(folder: Write, line: str, pa
     assert [each.partition(" ")[0] for each in missing(place)] == [path]
 
 
+@pytest.mark.parametrize(("argument", "said"), [("", 1), (", template_folder='.'", 0)])
+def test_a_page_beside_the_code_is_none_of_its_templates(folder: Write, argument: str, said: int) -> None:
+    code = f"app = Flask(__name__{argument})\nrender_template('index.html')"
+    remark = "index.html (app.py, line {}; 'index.html' is there; Flask looks in 'templates')"
+    place = folder({"app.py": HEAD + code, "index.html": ""})
+    assert missing(place) == (remark.format(len((HEAD + code).splitlines())),) * said
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -89,6 +89,18 @@ def test_a_browser_that_opens_a_functions_path_comes_to_its_page(several):
     assert several.get("/price", query_string=FLAT, headers={"Accept": "text/html"}).json == {"prediction": 7000.0}
 
 
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_other_clients_are_answered_at_a_functions_path_as_at_predict(several, accept):
+    for path in ("/price", "/price/predict"):
+        answer = several.get(path, headers={"Accept": accept})
+        assert (answer.status_code, answer.json["detail"]) == (422, "Field 'rooms' is missing. And 1 more.")
+
+
+def test_rows_that_are_posted_to_a_models_name_alone_are_answered(several):
+    assert several.post("/segment", data={"image": (io.BytesIO(png()), "a.png")}).json["class_ids"] == [0, 1]
+    assert several.get("/segment").headers["Location"].endswith("/segment/")
+
+
 def test_a_function_is_part_of_somebodys_app_as_a_blueprint(models):
     app = flask.Flask("somebody's")
     app.register_blueprint(web.blueprint(as_subject(models["segment"]), Settings()), url_prefix="/eyes")
@@ -253,3 +265,32 @@ def test_a_sample_is_there_for_each_field_that_travels_as_a_file(one, models, na
     for each in models[name].signature.inputs:
         answer = client.get(f"/sample/{each.name}")
         assert answer.status_code == (200 if each.type in ("image", "file", "array", "table") else 404)
+
+
+def test_a_row_that_the_function_refuses_is_a_bad_row_of_its_file(one):
+    client, rows = one("price"), b"rooms,area,note\n2,50,\n2,50,refuse\nx,50,\n1,10,refuse\n"
+    good = rows.replace(b"x,50", b"3,50")
+    refused = client.post("/predict_file", data=good, content_type="text/csv").get_json()
+    said = "This flat is not for sale."
+    assert [(each["at"], each["message"]) for each in refused["errors"]] == [("row 2", said), ("row 4", said)]
+    answer = client.post("/predict_file?on_error=null", data=rows, content_type="text/csv").get_json()
+    assert answer == {"rows": 4, "predictions": [7000.0, None, None, None], "unanswered": 3}
+    csv = client.post("/predict_file?on_error=null&format=csv", data=rows, content_type="text/csv").text
+    assert csv.splitlines()[1:] == ["2,50,,7000.0", "2,50,refuse,", "x,50,,", "1,10,refuse,"]
+    sole = client.post("/predict_file?on_error=null", data=rows[:16] + b"2,50,refuse\n", content_type="text/csv")
+    assert sole.get_json() == {"rows": 1, "predictions": [None], "unanswered": 1}
+
+
+def test_the_labels_of_a_file_have_their_probabilities_when_asked_for(one):
+    client, rows = one("mood"), b"text\ngood\nbad\n"
+    answer = client.post("/predict_file?probabilities=true", data=rows, content_type="text/csv").get_json()
+    assert answer["predictions"] == ["glad", "sad"]
+    assert answer["probabilities"][1] == {"glad": 0.2, "sad": 0.8}
+
+
+def test_the_members_of_a_dataclass_that_are_left_out_are_its_own_with_their_defaults(one):
+    answer = one("same").post("/predict", json={"points": [{"x": 1}], "size": {"corner": {"x": 2}}})
+    corner = {"x": 2.0, "y": 0.0}
+    assert answer.json == {
+        "prediction": [[{"x": 1.0, "y": 0.0}], {"corner": corner, "width": 1.0}, ["corner", "width"]]
+    }

@@ -17,6 +17,7 @@ from flaskship import artifact, web
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
 from flaskship.settings import Settings
+from flaskship.web import schemas
 
 MODULE = '''
 from __future__ import annotations
@@ -262,6 +263,26 @@ def test_among_several_the_own_path_is_said_to_be_at_the_root(subjects):
     assert [each["url"] for each in document["servers"]] == ["/weigh"]
     assert [each["url"] for each in document["paths"]["/weigh/all"]["servers"]] == ["/"]
     assert client.post("/weigh/all", json={"parts": []}).status_code == 200
+
+
+def test_a_type_is_one_component_whatever_its_fields_say_of_it():
+    box = {"title": "Box", "type": "object", "properties": {"w": {"type": "number"}}, "required": ["w"]}
+    told = {
+        "a": box | {"default": {"w": 1}, "description": "The first."},
+        "b": box | {"type": ["object", "null"]},
+        "c": {"type": "array", "items": box},
+    }
+    there = schemas.ref("Box")
+    assert schemas.named({"Row": {"properties": told}}) == {
+        "Row": {
+            "properties": {
+                "a": there | {"description": "The first.", "default": {"w": 1}},
+                "b": {"anyOf": [there, {"type": "null"}]},
+                "c": {"type": "array", "items": there},
+            }
+        },
+        "Box": box,
+    }
 
 
 def test_the_forms_of_the_document_are_read(subjects):

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from flaskship import make, plan
+from flaskship import app_bundle, cache, make, plan
 from flaskship.app_bundle import AppBundle, Packed
 from flaskship.bundle import REPORT
 from flaskship.cli import about, talk, targets
@@ -20,7 +20,12 @@ def lines(text: str, settings: Settings) -> Iterator[str]:
     """Files with their sizes, what stays out and why, packages, layers, environment."""
     target, settings = targets.parse(text, settings)
     with tempfile.TemporaryDirectory() as folder:
-        bundle = make.make(target, settings, Path(folder) / "bundle", talk.note, linked=True)
+        found = target.path if cache.is_bundle(target.path) else Path(folder) / "bundle"
+        bundle = (
+            app_bundle.read(found)
+            if found == target.path
+            else make.make(target, settings, found, talk.note, linked=True)
+        )
         code = isinstance(bundle, AppBundle) or bundle.manifest.code is not None
         content = about.contents(bundle, settings.exclude) if code else Content(files=_own(bundle))
         yield from _files(content)

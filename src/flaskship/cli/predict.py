@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -21,14 +21,19 @@ from flaskship.errors import UsageError
 from flaskship.predict import table, writers
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
+from flaskship.predict.uploads import Given, Upload
+from flaskship.schema import FieldType, Signature
 
 FORMATS: dict[str, str] = {".csv": "csv", ".tsv": "csv", ".txt": "csv", "": "csv"}
+SENT = (FieldType.IMAGE, FieldType.FILE, FieldType.ARRAY, FieldType.TABLE, FieldType.OBJECT)  # which @PATH may hold
 FORMATS |= {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 
 
 @click.command("predict")
 @click.argument("target")
-@click.option("--set", "values", multiple=True, metavar="FIELD=VALUE", help="One field of one row; once a field.")
+@click.option(
+    "--set", "values", multiple=True, metavar="FIELD=VALUE", help="One field of one row; a picture or a file as @PATH."
+)
 @click.option("--input", "source", type=click.Path(path_type=Path), help="CSV, JSON Lines, Parquet or Excel.")
 @click.option("--output", type=click.Path(path_type=Path), help="The same rows with predictions; else CSV to stdout.")
 @click.option("--on-error", type=click.Choice(["refuse", "null"]), default="refuse", help="What bad rows do.")
@@ -50,12 +55,13 @@ def command(
     else:
         predictor, codec = Predictor(bundle.load(trust=settings.trust)), Codec(bundle.manifest.signature)
     if source is None:
-        request = codec.decode_pairs(_pair(text) for text in values)
-        answer = predictor(request.columns)
-        click.echo(codec.encode(answer, single=True, warnings=predictor.warnings(request.columns)))
+        with closing(codec.decode_pairs(_pair(text, codec.signature) for text in values)) as request:
+            answer = predictor(request.columns)
+            click.echo(codec.encode(answer, single=True, warnings=predictor.warnings(request.columns)))
     elif not source.is_file():
         raise UsageError(f"No file {str(source)!r} to read.")
     else:
+        output = None if output == Path("-") else output
         rows, bad = _score(source, output, bundle, codec, predictor, cast("table.OnError", on_error))
         talk.note(f"{rows:,} rows" + (f", {bad:,} problems answered with nulls" if bad else ""))
 
@@ -71,11 +77,17 @@ def _one(functions: Mapping[str, FunctionModel], target: str) -> FunctionModel:
     return whole[0]
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str, signature: Signature) -> tuple[str, Given]:
+    """A field's name and its text, or the file at `@PATH` where the field is none of text or numbers."""
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"{text!r} is no FIELD=VALUE.")
-    return name, value
+    if not value.startswith("@") or not any(each.name == name and each.type in SENT for each in signature.inputs):
+        return name, value
+    path = Path(value[1:])
+    if not path.is_file():
+        raise UsageError(f"No file {str(path)!r} to read for {name!r}.")
+    return name, Upload(name=name, filename=path.name, body=path.read_bytes())
 
 
 def _score(
@@ -87,8 +99,8 @@ def _score(
         with table.read(file, codec, on_error=on_error) as rows:
             writer = writers.writer(kind, rows)
             out.write(writer.head())
-            for chunk in rows:
-                out.write(writer.rows(chunk, chunk.answer(predictor)))
+            for chunk, answer in rows.answers(predictor):
+                out.write(writer.rows(chunk, answer))
                 written += chunk.rows
                 advance(file.tell(), written)
             out.write(writer.tail())

@@ -63,6 +63,8 @@ def built(
     ref = None if tag is None else Ref.parse(tag)
     bundle = bundled(target, settings, upgrade=upgrade)
     path, settings = targets.parse(target, settings)
+    for warning in bundle.manifest.warnings if path.is_code else ():
+        talk.warn(warning)
     ref = ref or Ref.parse(f"flaskship/{slug(bundle.manifest.name)}")
     with bars() as progress:
         yard = ship.Shipyard(settings=settings, store=ship.store(), progress=progress, say=talk.note)

@@ -12,6 +12,7 @@ from string import Template
 
 from flaskship.deploy.service import Service
 from flaskship.settings import Duration
+from flaskship.target import Kind
 
 PLAIN, SECURE = 8080, 8443  # ports in its container, which needs no rights for them
 FOLDER = "/etc/nginx"
@@ -77,7 +78,7 @@ http {
 
     # A request that reached no replica in time is tried again; one that is late at a replica would be late at all.
     map $upstream_connect_time $unreached { "~[0-9]" @504; default @again; }
-
+%{unsent}
     # Headers that the app has not set itself.
     map $upstream_http_x_content_type_options $nosniff { "" nosniff; }
     map $upstream_http_x_frame_options $frames { "" DENY; }
@@ -91,7 +92,7 @@ http {
     server {
 %{listen}
         # For those inside, who ask the replicas: http://%{upstream}:%{port}/metrics
-        location ~ ^/(metrics|livez|readyz|healthz|health|ping)/?$ {
+        location ~ ^/(%{inside})/?$ {
             return 404;
         }
 
@@ -104,13 +105,13 @@ http {
         proxy_set_header X-Forwarded-Host $http_host;
         proxy_set_header X-Forwarded-Proto $scheme;
 
-        # A prediction changes nothing: where a replica is gone or stops, another one is asked, POST or not.
+        # %{again}
         # Answers that the app streams come with X-Accel-Buffering: no, which nginx follows by itself.
         proxy_connect_timeout 1s;
         proxy_send_timeout %{timeout};
         proxy_read_timeout %{patience};
         proxy_socket_keepalive on;  # tells of a replica whose machine is gone while it computes
-        proxy_next_upstream error timeout http_502 http_503 non_idempotent;
+        proxy_next_upstream error timeout http_502 http_503%{anyway};
         proxy_next_upstream_tries %{tries};
         proxy_next_upstream_timeout 10s;
 
@@ -128,7 +129,7 @@ http {
             error_page 504 @504;
         }
         recursive_error_pages on;
-        error_page 502 = @again;
+        error_page 502 = %{gone};
         error_page 504 = $unreached;
 
         # What nginx itself answers, in the app's words.
@@ -136,6 +137,21 @@ http {
     }
 }
 """)
+
+OF_MODEL = {
+    "inside": "metrics|livez|readyz|healthz|health|ping",
+    "again": "A prediction changes nothing: where a replica is gone or stops, another one is asked, POST or not.",
+    "anyway": " non_idempotent",
+    "gone": "@again",
+    "unsent": "",
+}
+OF_APP = {
+    "inside": "metrics|livez|readyz",  # the others may be routes of its own
+    "again": "Another replica is asked where none has seen the request, or where asking twice changes nothing.",
+    "anyway": "",
+    "gone": "$unsent",
+    "unsent": '    map $upstream_connect_time $unsent { "~[0-9]" @502; default @again; }\n',
+}
 
 LISTEN = f"""\
         listen {PLAIN};
@@ -189,6 +205,7 @@ def render(service: Service, *, upstream: str = "api") -> str:
         redirect=HSTS + REDIRECT if service.tls else "",
         listen=LISTEN_TLS if service.tls else LISTEN,
         upstream=upstream,
+        **(OF_APP if service.kind is Kind.APP else OF_MODEL),
         port=service.port,
         tries=TRIES,
         problems="\n".join(_problem(*each) for each in _problems(service)),

@@ -83,9 +83,7 @@ class Service:
         labels = config.get("Labels") or {}
         if "io.flaskship.version" not in labels:
             raise UsageError(f"{image!r} was not made by Flaskship: it lacks the labels. Build it: flaskship build")
-        secret = {*settings.secret, *(labels.get(SECRETS) or "").split()}
-        without = settings if valued else dataclasses.replace(settings, secret=())
-        more = variables.given(without, sorted(secret) if valued else ())
+        more, secrets = _variables(settings, (labels.get(SECRETS) or "").split(), valued)
         baked = Settings.load(None, {**dict(each.partition("=")[::2] for each in config.get("Env") or []), **more}, {})
         asked = {
             row.name
@@ -103,10 +101,9 @@ class Service:
             rate_limit=settings.rate_limit,
             tls=_tls(settings),
             nginx=NGINX if settings.nginx == "auto" else settings.nginx,
-            env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked}
-            | {name: value for name, value in more.items() if name not in secret},
+            env={variable(name): written(getattr(settings, name)) for name in BAKED if name in asked} | more,
             api_key=settings.api_key,
-            secrets={name: more.get(name, "") for name in sorted(secret)},
+            secrets=secrets,
             kind=Kind(labels.get(TARGET, Kind.MODEL)),
             page_port=int(labels.get(PAGE_PORT) or 0),
             **{name: getattr(settings, name) for name in ("memory", "cpus")},
@@ -121,6 +118,15 @@ def slug(name: str) -> str:
     """`Online sales_2` as `online-sales-2`: what DNS, Docker and Kubernetes take, beginning with a letter."""
     found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return (found if found[:1].isalpha() else f"model-{found}")[:LONGEST].strip("-")
+
+
+def _variables(settings: Settings, named: Collection[str], valued: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """What is set in the container, and its secrets, those too that an image has `named`."""
+    names = sorted({*settings.secret, *named})
+    without = settings if valued else dataclasses.replace(settings, secret=())
+    found = variables.given(without, names if valued else ())
+    secrets = {name: found.pop(name, "") for name in names}
+    return found, secrets
 
 
 def _tls(settings: Settings) -> TLS | None:

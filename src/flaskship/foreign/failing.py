@@ -88,6 +88,8 @@ def _module(error: BaseException, root: Path) -> str:
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     top = error.name.partition(".")[0]
+    if top != error.name and (root / top).is_dir():
+        return f"needs the module {error.name!r}, which is not in its folder {top!r}."
     if top != error.name and _there(top):
         return (
             f"needs the module {error.name!r}, which the installed {top!r} does not have: another version of it does,"
@@ -109,6 +111,8 @@ def _file(error: BaseException, root: Path) -> str:
         return ""
     name = os.fsdecode(error.filename) if not isinstance(error.filename, int) else str(error.filename)
     if isinstance(error, FileNotFoundError):
+        if re.match(r"[A-Za-z]:[\\/]", name):
+            return f"names {name!r}, a path of another machine. Put the file into the folder, and name it from there."
         if "\\" in name:
             return f"names {name!r}, with Windows's separators: there is no such file here. Write '/'."
         where = "is not there" if Path(name).is_absolute() else f"is not in {str(root)!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,15 +14,31 @@ from packaging.utils import canonicalize_name
 from flaskship import __version__, app_bundle, cache, variables
 from flaskship.app_bundle import AppBundle, AppManifest
 from flaskship.bundle import Source
-from flaskship.errors import NotRecognised, UsageError
+from flaskship.errors import UsageError
 from flaskship.image import lock as locks
 from flaskship.plan import OLDEST
 from flaskship.settings import Settings
 from flaskship.source import Content, Entry, Requirements, Solved, dockerfile, entry, environments, files, requirements
+from flaskship.source.dockerfile import Dockerfile
 from flaskship.source.requirements.found import PYTHONS
 from flaskship.target import Target
 
 Say = Callable[[str], None]
+TOOLS = (
+    "-dev",
+    "-essential",
+    "gcc",
+    "g++",
+    "make",
+    "git",
+    "curl",
+    "wget",
+    "vim",
+    "nano",
+    "certificates",
+    "pip",
+    "venv",
+)
 EXTRAS = {"scikit-learn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
 NEWER = tuple(each for each in PYTHONS if tuple(map(int, each.split("."))) >= OLDEST)  # that Flaskship itself runs on
 OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of an app
@@ -49,11 +65,6 @@ def look(target: Target, settings: Settings, say: Say) -> Found:
     folder = target.folder.resolve()
     say(f"Reading {target}")
     start = entry.find(folder, _given(target, folder, settings))
-    if target.path.is_file() and not (settings.app or target.attribute or start.framework or start.object):
-        raise NotRecognised(
-            f"{str(target.path)!r} has no function or class with type hints, and no web app that reading finds"
-            f" (Flask, FastAPI, any WSGI or ASGI callable). Name what there is to serve: {target.path}:NAME"
-        )
     content = files.contents(folder, start, settings.exclude)
     wanted = requirements.find(folder, start, content)
     if wanted.flaskship:
@@ -89,10 +100,10 @@ def make(
         requirements=solved.pins,
         wanted=found.wanted,
         source=Source(file=found.entry.file, sha256=cache.sha256(start), size=sum(found.content.files.values())),
-        env={**environment(found), **variables.baked(settings)},
+        env={**said(found).variables, **variables.baked(settings)},
         secrets=tuple(sorted(settings.secret)),
         solved=solved.decisions,
-        warnings=warnings(found),
+        warnings=warnings(found, settings),
     )
     return app_bundle.write(into, manifest, found.folder, None if linked else found.content)
 
@@ -126,20 +137,25 @@ def _own(wanted: Iterable[str]) -> list[str]:
     return [each for name, each in found.items() if name not in {*names, "flaskship"}]
 
 
-def environment(found: Found) -> Mapping[str, str]:
-    """What the Dockerfile of the folder, or else of the app's root in it, sets."""
-    for place in (found.folder, found.folder / found.entry.root):
-        if said := dockerfile.read(place):
-            return said.variables
-    return {}
+def said(found: Found) -> Dockerfile:
+    """What the Dockerfile of the folder, or else of the app's root in it, says; nothing where there is none."""
+    places = (found.folder, found.folder / found.entry.root)
+    return next((each for place in places if (each := dockerfile.read(place))), Dockerfile())
 
 
-def warnings(found: Found) -> tuple[str, ...]:
+def warnings(found: Found, settings: Settings) -> tuple[str, ...]:
     """What whoever serves or packs it should know."""
     content = found.content
+    system = [each for each in said(found).packages if not each.endswith(TOOLS) and each not in settings.system]
+    flags = " ".join(f"--system {each}" for each in system)
+    apt = (
+        [f"Its Dockerfile installs {', '.join(system)}. Where the app needs that in an image: {flags}"]
+        if system
+        else []
+    )
     missing = [f"The code names {each}, which is not in the folder." for each in content.missing]
     secret = [f"{each!r} looks like a secret and stays out of images." for each in content.secrets]
-    return tuple(dict.fromkeys([*missing, *secret, *content.warnings, *found.wanted.warnings]))
+    return tuple(dict.fromkeys([*missing, *secret, *apt, *content.warnings, *found.wanted.warnings]))
 
 
 def _given(target: Target, folder: Path, settings: Settings) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from flaskship import __version__, artifact, bundle, cache
+from flaskship.artifact import facts
 from flaskship.artifact.function import reading
 from flaskship.artifact.function.model import FunctionModel
 from flaskship.bundle import Bundle, Code, Compilation, Endpoint, Manifest, Recorded, Source
@@ -17,11 +18,13 @@ from flaskship.errors import BadInput, PredictionFailed, TargetError, UsageError
 from flaskship.predict import recorded
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
+from flaskship.schema import AnswerType
 from flaskship.settings import Settings
 from flaskship.source import Entry, Requirements, environments, files, requirements
 from flaskship.target import Target
 
 Say = Callable[[str], None]
+PILLOW = "pillow"
 OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of a function
 
 
@@ -55,7 +58,7 @@ def make(
         facts=first.facts,
         source=Source(file=path.name, sha256=cache.sha256(path), size=path.stat().st_size),
         compilation=Compilation(compiled=False, reason="it is code"),
-        requirements=_pinned(wanted),
+        requirements=_pinned(wanted, models.values()),
         warnings=tuple(dict.fromkeys([*first.facts.warnings, *doubts, *content.warnings, *wanted.warnings])),
         code=replace(code, endpoints=tuple(described(name, each) for name, each in models.items())),
     )
@@ -69,11 +72,16 @@ def _above(path: Path, root: Path) -> Path:
     return root
 
 
-def _pinned(wanted: Requirements) -> tuple[str, ...]:
-    """What the code asks for, at the versions that are installed here: with them the functions were loaded."""
+def _pinned(wanted: Requirements, models: Iterable[FunctionModel]) -> tuple[str, ...]:
+    """What the code asks for, at the versions that are installed here: with them the functions were loaded.
+
+    Masks are written as PNG by Pillow, whether the code imports it or not.
+    """
     here = environments.fits(wanted)
     pins = {each.partition("==")[0]: each for each in (here.pins if here else ())}
-    found = (pins.get(_name(each), each) for each in wanted.wanted)
+    found = [pins.get(_name(each), each) for each in wanted.wanted]
+    if any(each.signature.answers is AnswerType.SEGMENTATION for each in models) and PILLOW not in map(_name, found):
+        found += facts.pins([PILLOW]) or [PILLOW]
     return tuple(dict.fromkeys(each for each in found if _name(each) != "flaskship"))
 
 

@@ -39,9 +39,7 @@ class Served:
     requirements: tuple[str, ...]
 
 
-def make(
-    given: Target, settings: Settings, into: Path, say: Say, *, linked: bool = False, upgrade: bool = False
-) -> Bundle:
+def make(given: Target, settings: Settings, into: Path, say: Say, **of_code: bool) -> Bundle:
     """A bundle of the model file `given`, written to `into`. Raises as `artifact.open`, and `CheckFailed`."""
     target = given.path
     say(f"Reading {target}")

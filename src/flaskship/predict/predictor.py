@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -24,6 +24,18 @@ from flaskship.schema import Answer, AnswerType, Array, Columns, Field, FieldTyp
 BATCH = 256  # rows
 PART = 16_384  # rows of one large request that go through a slow model at once
 ROWS_SHOWN = 3
+
+
+class Refused(BadInput):
+    """A function refused `rows` of several, by their number; `answer` has those of the others, None for these."""
+
+    def __init__(self, rows: Mapping[int, BadInput], answer: Answer) -> None:
+        problems = [each for row, error in rows.items() for each in _at(row, error)]
+        super().__init__(refused(problems).detail, problems)
+        self.rows = rows
+        values = answer.values[0].copy()
+        values[list(rows)] = None
+        self.answer = Answer(values=(values,))
 
 
 class Predictor:
@@ -82,11 +94,9 @@ class Predictor:
         if self._streams and rows != 1:
             raise BadInput(f"The function answers as a stream, one row at a time. Send one row, not {rows}.")
         answer = self._way(columns)
-        wrong = [(row, value) for row, value in enumerate(answer.values[0]) if isinstance(value, BadInput)]
-        if wrong and rows == 1:
-            raise wrong[0][1]
+        wrong = {row: value for row, value in enumerate(answer.values[0]) if isinstance(value, BadInput)}
         if wrong:
-            raise refused([each for row, value in wrong for each in _at(row, value)])
+            raise wrong[0] if rows == 1 else Refused(wrong, answer)
         return answer
 
     def _call(self, columns: Columns) -> Answer:

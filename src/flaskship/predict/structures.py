@@ -6,6 +6,7 @@ Structure(Field(name="items", type=OBJECT, …), list[Item]).of_json([{"price": 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -76,15 +77,19 @@ class Structure(Argument):
         if isinstance(bare(self._kind), msgspec.inspect.CustomType):  # whose own library converts, in the model
             self._hint, self._kind = Any, msgspec.inspect.AnyType()
         self._many = isinstance(bare(self._kind), COLLECTIONS)
+        self._dataclasses = holds_dataclass(self._kind)
 
     def parsed(self, value: Any, *, strict: bool = True) -> Any:
         try:
             check(value, self._kind, self.name)
-            return msgspec.convert(value, self._hint, strict=strict, str_keys=True)
+            made = msgspec.convert(value, self._hint, strict=strict, str_keys=True)
         except msgspec.ValidationError as error:
             raise told(str(error), self.name, value) from error
         except RecursionError as error:
             raise ValueError(f"{self.name!r} is nested too deeply.") from error
+        if self._dataclasses:
+            complete(made)
+        return made
 
     def spelled(self, text: str) -> Any:
         """JSON, or where it is none a text that the hint takes; of a list, one value."""
@@ -121,6 +126,42 @@ class Structure(Argument):
     def noun(self) -> str:
         kind = self.field.schema.get("type")
         return f"{WORDS[kind]} as JSON" if kind in ("array", "object") else super().noun
+
+
+def holds_dataclass(kind: Any, seen: tuple[type, ...] = ()) -> bool:
+    """Whether a value of msgspec's type `kind` may be a dataclass, or have one inside."""
+    kind = bare(kind)
+    if isinstance(kind, msgspec.inspect.DataclassType):
+        return True
+    if getattr(kind, "cls", None) in seen:  # within itself
+        return False
+    seen = (*seen, kind.cls) if hasattr(kind, "cls") else seen
+    inner = [getattr(kind, name) for name in ("item_type", "value_type") if hasattr(kind, name)]
+    inner += [*getattr(kind, "item_types", ()), *getattr(kind, "types", ())]
+    return any(holds_dataclass(each, seen) for each in (*inner, *(each.type for each in getattr(kind, "fields", ()))))
+
+
+def complete(value: Any) -> None:
+    """Gives each dataclass inside `value` its defaults as its own: msgspec leaves those to the class.
+
+    Without them `vars` lacks them, and msgspec too when it writes the value. Seen in msgspec 0.22.
+    """
+    if isinstance(value, list | tuple | set | frozenset):
+        inner: Any = value
+    elif isinstance(value, dict):
+        inner = value.values()
+    elif isinstance(value, msgspec.Struct):
+        inner = msgspec.structs.astuple(value)
+    elif dataclasses.is_dataclass(value):
+        inner = [getattr(value, each.name) for each in dataclasses.fields(value) if hasattr(value, each.name)]
+        own = getattr(value, "__dict__", {})  # without it there are slots, which are filled
+        for each in dataclasses.fields(value):
+            if each.name not in own and hasattr(value, each.name):
+                own[each.name] = getattr(value, each.name)
+    else:
+        return
+    for each in inner:
+        complete(each)
 
 
 def told(message: str, name: str, value: Any) -> Inside:

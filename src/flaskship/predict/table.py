@@ -3,8 +3,8 @@
     with table.read(path, codec) as rows:                     CSV, JSON Lines, Parquet, Excel, by their first bytes
         out = writers.writer("csv", rows)
         file.write(out.head())
-        for chunk in rows:                                    Chunk(columns, rows, first, problems)
-            file.write(out.rows(chunk, chunk.answer(predictor)))   the input's own text, then prediction, probability_…
+        for chunk, answer in rows.answers(predictor):         Chunk(columns, rows, first, problems), Answer
+            file.write(out.rows(chunk, answer))               the input's own text, then prediction, probability_…
         file.write(out.tail())
 
     table.load(path)        -> {"age": float64, "new_user": bool_, "city": object}, types as the values have them
@@ -33,6 +33,7 @@ from flaskship.predict.codec import Codec
 from flaskship.predict.columns import Faults, Read
 from flaskship.predict.delimited import After, Delimited
 from flaskship.predict.jsonlines import JSONLines
+from flaskship.predict.predictor import Refused
 from flaskship.predict.rules import Rule, nearest, refused, shortened
 from flaskship.schema import LEFT_OUT, Answer, Array, Columns, Field, FieldType, Signature
 
@@ -105,6 +106,10 @@ class Chunk:
             score=None if answer.score is None else self.spread(answer.score),
         )
 
+    def number(self, row: int) -> int:
+        """Which row of the table the good row `row` is, counted from 1."""
+        return self.first + (row if self.good is None else int(self.good[row]))
+
     def spread(self, values: Array) -> Array:
         """Values of the good rows as values of all, with None (NaN in float64) for the bad ones."""
         if self.good is None:
@@ -154,6 +159,23 @@ class Table:
         if found and self.on_error == "refuse":
             raise refused(found)
 
+    def answers(self, predict: Callable[[Columns], Answer]) -> Iterator[tuple[Chunk, Answer]]:
+        """Each chunk with its answer. A row that a function refuses is a bad row as any. Raises as iterating does."""
+        for chunk in self:
+            yield chunk, self._answer(chunk, predict)
+
+    def _answer(self, chunk: Chunk, predict: Callable[[Columns], Answer]) -> Answer:
+        try:
+            return chunk.answer(predict)
+        except Refused as error:
+            wrong, values = error.rows, error.answer.values[0]
+        except BadInput as error:  # of a sole row
+            wrong, values = {0: error}, np.full(1, None, object)
+        if self.on_error == "refuse":
+            raise refused([each for row, error in wrong.items() for each in _said(chunk.number(row), error)])
+        self.problems += len(wrong)
+        return Answer(values=(chunk.spread(values),))
+
     def _chunk(self, block: Block, first: int) -> Chunk:
         columns: Columns = {}
         bad = {row for row, _ in block.faults}
@@ -173,6 +195,13 @@ class Table:
         good = np.setdiff1d(np.arange(block.rows), [row for row, _ in problems])
         columns = {name: column[good] for name, column in columns.items()}
         return replace(chunk, columns=columns, good=good, problems=tuple(problem for _, problem in problems))
+
+
+def _said(row: int, error: BadInput) -> list[Problem]:
+    """What a function says of a row."""
+    return [Problem(f"row {row}, {each.at}", each.message) for each in error.problems] or [
+        Problem(f"row {row}", error.detail)
+    ]
 
 
 def nothing(signature: Signature) -> Answer:

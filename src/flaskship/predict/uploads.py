@@ -62,10 +62,6 @@ def of_text(text: str, name: str, noun: str) -> Upload:
     return Upload(name=name, filename=named(kind), content_type=kind, body=body)
 
 
-def data_url(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
 def named(kind: str) -> str:
     """A name for content of some type: `upload.pdf`."""
     return f"upload{mimetypes.guess_extension(kind) or ''}"

@@ -20,8 +20,7 @@ import numpy as np
 
 from flaskship.errors import BadInput, PredictionFailed
 from flaskship.predict.answers import Encoder, label, plain
-from flaskship.predict.uploads import data_url
-from flaskship.results import Boxes, Labels, Segmentation
+from flaskship.results import Boxes, Labels, Segmentation, data_url
 from flaskship.schema import Answer, AnswerType, Signature
 
 MASKS = ("", "rle", "png")

@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from flaskship.artifact.isolation import environments
 from flaskship.errors import VersionMismatch
 from flaskship.source.requirements import index
+from flaskship.source.requirements.found import pin
 from flaskship.source.requirements.index import Package
 
 LIMIT = 240.0  # seconds for all questions
@@ -103,11 +107,13 @@ def ask(question: Question, until: float) -> Answer | Refusal:
 
     Raises `VersionMismatch` where no index can be reached, and at `until` of the monotonic clock.
     """
+    free = {str(canonicalize_name(each.name)) for each in map(Requirement, question.wanted) if not pin(each)}
+    question = _wheelless(question, free - question.later)
     said = _asked(question, until)
     for _ in range(TRIES):
         if isinstance(said, Answer):
             break
-        better = _unreached(question, said) if UNREACHED.search(said.reason) else _wheelless(question, said)
+        better = _unreached(question, said) if UNREACHED.search(said.reason) else _wheelless(question, said.wheelless)
         if better == question:
             break
         question = better
@@ -131,9 +137,10 @@ def _asked(question: Question, until: float) -> Answer | Refusal:
     return Refusal(" ".join(done.stderr.partition("error:")[2].split()) or f"uv ended with {done.returncode}")
 
 
-def _wheelless(question: Question, said: Refusal) -> Question:
+def _wheelless(question: Question, names: set[str]) -> Question:
+    """Those of `names` that had no wheels for any Python by their day are of the day when they had, or built."""
     days, later, sources = dict(question.days), set(question.later), set(question.sources)
-    for name, package in index.packages(said.wheelless - sources).items():
+    for name, package in index.packages(names - sources).items():
         day = days.get(name, question.day)
         if name not in later and package.by(day):
             continue  # for other Pythons: this one is too new

@@ -89,7 +89,7 @@ def of_given(apps: Apps, given: str) -> Choice:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"No {place!r} in {str(apps.code.tree.folder)!r}.{hint}")
     if apps.code.module(file) is None:
-        raise UsageError(f"{file!r} cannot be the app: it {apps.code.broken.get(file, 'cannot be read')}.")
+        raise UsageError(f"{file!r} cannot be served: it {apps.code.broken.get(file, 'cannot be read')}.")
     app, name = held(apps, file, attribute)
     if attribute and not app and not binds(apps.code, file, attribute):
         bound = [each.object for each in apps.of(file) if each.object]
@@ -106,7 +106,11 @@ def refuse(apps: Apps, file: str) -> None:
     module = apps.code.module(file)
     if module and not signs.runs_another(apps.code, module):
         flavour = Candidates(apps).signs(module).flavour
-        what = f"is a {flavour} script: its server is its own" if flavour else "makes no WSGI or ASGI app"
+        what = (
+            f"is a {flavour} script: its server is its own"
+            if flavour
+            else "has no function to serve, and makes no WSGI or ASGI app"
+        )
         raise UsageError(f"{file!r} {what}. Name the file that makes the app: --app FILE:OBJECT")
 
 

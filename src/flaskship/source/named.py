@@ -95,6 +95,7 @@ WEIGHTS = re.compile(
 )
 NOT_A_PATH = re.compile(r"://|[\n\r<>*?{}%|]|^\s*$|^~|^(https?|s3|gs|data|mysql|postgres\w*|sqlite):")
 OTHER = re.compile(r"^(/(?!\0)|[A-Za-z]:[\\/])")  # of a machine, not of the folder
+ELSEWHERE_TEMPLATES = re.compile(r"template_folder|jinja_loader|FileSystemLoader")
 SYSTEM = ("/tmp", "/dev", "/proc", "/var", "/etc", "/usr", "/run", "/sys", "/bin")
 
 
@@ -245,7 +246,9 @@ def missing(found: list[Named], tree: Tree, root: str) -> list[str]:
         else:
             continue
         if lacks and each.said not in lines:
-            remark = "" if each.use is Use.TEMPLATE else lookup.remark(each)
+            other = each.use is Use.TEMPLATE and lookup.near(each.path)
+            remark = f"{other!r} is there; Flask looks in 'templates'" if other else ""
+            remark = remark if each.use is Use.TEMPLATE else lookup.remark(each)
             lines[each.said] = f"{each.said} ({each.file}, line {each.line}{f'; {remark}' if remark else ''})"
     return list(lines.values())
 
@@ -263,9 +266,11 @@ def is_missing(named: Named, lookup: Lookup, made: set[str]) -> bool:
 
 
 def templated(name: str, lookup: Lookup, folders: list[str]) -> bool:
-    """Whether a folder of templates holds it. Without any such folder nothing can be said."""
+    """Whether a folder of templates holds it. Without any such folder the code may name another."""
     if not folders:
-        return bool(lookup.near(name)) or any(path.endswith(f"/{name}") for path in lookup.tree.files)
+        code = (lookup.tree.read(path) for path in lookup.tree.files if path.endswith(".py"))
+        there = bool(lookup.near(name)) or any(path.endswith(f"/{name}") for path in lookup.tree.files)
+        return there and any(ELSEWHERE_TEMPLATES.search(text) for text in code)
     return any(path == name or path.endswith(f"/{name}") for path in lookup.tree.files)
 
 

@@ -30,7 +30,7 @@ from flaskship import indexes
 from flaskship.artifact.isolation import environments
 from flaskship.errors import VersionMismatch
 from flaskship.settings import cache_folder
-from flaskship.source import Requirements, Solved
+from flaskship.source import Requirements, Solved, bounds
 from flaskship.source.asking import LIMIT, Answer, Question, Refusal, ask
 from flaskship.source.requirements import index
 from flaskship.source.requirements.found import PYTHONS, pin
@@ -48,18 +48,6 @@ RELEASED = {  # Python -> its first day
     "3.14": "2025-10-07",
 }
 BEGIN = "2020-04-01"  # by then all that matters had wheels for Python 3.8, the oldest that apps are served on
-NUMPY_2 = {  # the first of each that runs with it, where their own metadata let earlier ones: numpy/numpy#26191
-    "h5py": "3.11",
-    "opencv-python": "4.10.0.84",
-    "opencv-python-headless": "4.10.0.84",
-    "pandas": "2.2.2",
-    "scikit-image": "0.23.1",
-    "shap": "0.46",
-}
-FLASK = (  # before that one, these broke it, and its own metadata do not say so
-    ("2.0", ("click<8.1", "itsdangerous<2.1", "jinja2<3.1", "markupsafe<2.1", "werkzeug<2.1")),
-    ("2.3", ("werkzeug<3",)),
-)
 ERA = "setuptools"  # which each environment had up to Python 3.11, and packages of that time import without a word
 
 
@@ -81,10 +69,10 @@ class Search:
         """Goes on from where a trial led."""
         self.wanted, self.decisions, self.refusal = trial.wanted, trial.decisions, trial.refusal
 
-    def let_go(self, names: Collection[str], reason: str) -> None:
+    def let_go(self, names: Collection[str], reason: str, alone: bool = False) -> None:
         """The versions of `names`. With one that serves pages all of these go: they are made for each other."""
         web = [each for each, wanted in self.wanted.items() if self.serves(each) and wanted.specifier]
-        together = sorted({*names, *(web if any(self.serves(each) for each in names) else ())})
+        together = sorted({*names, *(web if any(self.serves(each) for each in names) and not alone else ())})
         verb = "are taken without their versions" if len(together) > 1 else "is taken without its version"
         self.decisions.append(f"{listed(str(self.wanted[each]) for each in together)} {verb}: {reason}.")
         for each in together:
@@ -234,7 +222,12 @@ def _ordered(search: Search, pythons: Sequence[str], wish: str, day: str) -> lis
     """The Pythons worth a try: those for which the most pins have wheels, the folder's own, those here, the newest."""
 
     def rank(python: str) -> tuple[object, ...]:
-        return (*_weight(search, python), python != wish, environments.interpreter(python) is None)
+        return (
+            *_weight(search, python),
+            _later(search, python),
+            python != wish,
+            environments.interpreter(python) is None,
+        )
 
     of_then = [each for each in pythons if not day or RELEASED.get(each, "") <= day] or list(pythons)[-1:]
     newest = sorted(of_then, key=Version, reverse=True)
@@ -278,25 +271,54 @@ def _on_any(search: Search, order: Sequence[str], day: str) -> Answer | None:
     return second[0]
 
 
+def copied(search: Search) -> Search:
+    return replace(search, wanted=dict(search.wanted), decisions=list(search.decisions))
+
+
 def _without_blockers(search: Search, python: str) -> Search:
     """A search in which the pins that have no wheel for that Python are gone."""
-    trial = replace(search, wanted=dict(search.wanted), decisions=list(search.decisions))
+    trial = copied(search)
     blocked = sorted(_blockers(search, python))
     if blocked:
         ever = any(search.known[each].had(pin(search.wanted[each]), one) for each in blocked for one in PYTHONS)
         where = f"Python {python}" if ever else f"Python {PYTHONS[-1]} or later"
         doubt = "; what they wrote may not load, or answer differently" if search.models & set(blocked) else ""
         named = listed(f"{each} {pin(search.wanted[each])}" for each in blocked)
+        nearest = {each: next_of(search, each, python) for each in blocked if each in search.models}
         trial.let_go(blocked, f"there are no wheels of {named} for {where}{doubt}")
+        for name, version in nearest.items():
+            if version:
+                trial.wanted[name].specifier = SpecifierSet(f"=={version}.*")
+                trial.decisions.append(f"{name} {version} is taken: the next that has wheels.")
     return trial
+
+
+def _later(search: Search, python: str) -> list[Version]:
+    """How much later what has wheels is than what wrote the model files."""
+    blocked = sorted(each for each in _blockers(search, python) if each in search.models)
+    return [Version(next_of(search, each, python) or "9999") for each in blocked]
+
+
+def next_of(search: Search, name: str, python: str) -> str:
+    """The first `major.minor` after a pin with wheels for that Python by the day: later ones may load less of old."""
+    pinned, (day, _) = Version(pin(search.wanted[name])), _day(search)
+    later = (each for each in search.known[name].files if each.version > pinned and not each.version.is_prerelease)
+    there = [each.version for each in later if each.runs_on(python) and not each.uploaded[:10] > (day or "9")]
+    return ".".join(map(str, min(there).release[:2])) if there else ""
 
 
 def _with_less(search: Search, order: Sequence[str], day: str) -> Answer | None:
     """Lets pins go, one at a time, until the rest goes together."""
     search.take(_without_blockers(search, order[0]))
     while any(each.specifier for each in search.wanted.values()):
-        culprit = _culprit(search)
-        search.let_go([culprit], _reason(search, culprit))
+        culprit, trial = _culprit(search), copied(search)
+        reason = _reason(search, culprit)
+        if culprit.startswith("flask-") and search.serves(culprit):  # an extension: Flask may keep its version
+            trial.let_go([culprit], reason, alone=True)
+            if found := _on_any(trial, order[:1], day):
+                search.take(trial)
+                return found
+        search.let_go([culprit], reason)
         if found := _on_any(search, order[:1], day):
             return found
     return _on_any(search, order[:1], "")
@@ -336,28 +358,10 @@ def _question(search: Search, python: str, day: str) -> Question:
     if day and "torch" in search.wanted and "torch" in search.known and not search.wanted["torch"].specifier:
         then = [each.version for each in search.known["torch"].files if each.uploaded and each.uploaded[:10] <= day]
         wanted += [f"torch<={max(then).public}"] if then else []
-    wanted += [*_era(search), *_of_numpy(search)]
-    flask = search.pins().get("flask", "")
-    if flask and not day:
-        wanted += [each for before, bounds in FLASK if Version(flask) < Version(before) for each in bounds]
+    wanted += [*bounds.of_sklearn(search.wanted), *bounds.of_numpy(search.wanted)]
+    if not day:
+        wanted += bounds.of_flask(search.pins().get("flask", ""))
     return Question(python=python, wanted=tuple(sorted(wanted)), day=day, sources=frozenset(sources))
-
-
-def _era(search: Search) -> list[str]:
-    """The libraries of a pinned scikit-learn's time, which its own metadata do not bound."""
-    sklearn = search.wanted.get("scikit-learn")
-    numbers = re.findall(r"\d+", pin(sklearn))[:2] if sklearn else []
-    era = environments.ERAS.get((int(numbers[0]), int(numbers[1]))) if len(numbers) == 2 else None
-    bounds = {re.split("<", each)[0]: each for each in era.bounds} if era else {}
-    return [each for name, each in bounds.items() if name != "pandas" or name in search.wanted]
-
-
-def _of_numpy(search: Search) -> list[str]:
-    """What a model that was written with NumPy 2 asks of the packages that NumPy 1 compiled."""
-    numpy = search.wanted.get("numpy")
-    if numpy is None or numpy.specifier.contains("1.26.4"):
-        return []
-    return [f"{name}>={first}" for name, first in NUMPY_2.items() if name in search.wanted]
 
 
 def _parts(search: Search, answer: Answer) -> dict[str, str]:

@@ -10,8 +10,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flaskship.predict.uploads import data_url
-from flaskship.results import COLOURS, Boxes, Segmentation
+from flaskship.results import COLOURS, Boxes, Segmentation, data_url
 from flaskship.schema import Columns, FieldType, Signature
 
 LARGEST = 1600  # pixels of a side that are shown; the answer is of the picture as it came

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from flaskship.predict.uploads import data_url
+from flaskship.results import data_url
 from flaskship.schema import Field, FieldType, Limits, Scalar, Signature
 
 PLAIN: dict[FieldType, Any] = {

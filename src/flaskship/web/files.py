@@ -21,6 +21,7 @@ from flaskship.predict import table, writers
 from flaskship.predict.codec import pairs
 from flaskship.predict.rules import nearest
 from flaskship.predict.table import OnError, Table
+from flaskship.schema import AnswerType
 from flaskship.web import multipart, reply
 from flaskship.web.subject import Site, Subject
 
@@ -125,15 +126,14 @@ def _of_form(body: bytes, boundary: str) -> Upload:
 
 def as_json(subject: Subject, rows: Table, wanted: Options) -> Response:
     """All answers in one body, whose parts are encoded as they come."""
-    codec = subject.codec
+    codec, labelled = subject.codec, subject.signature.answers is AnswerType.LABELS
     count, predictions, probabilities, warnings = 0, list[bytes](), list[bytes](), dict[str, None]()
     with rows:
-        for chunk in rows:
-            answer = chunk.answer(subject.predictor)
+        for chunk, answer in rows.answers(subject.predictor):
             count += chunk.rows
             predictions.append(codec.encode_values(answer)[1:-1])
-            if wanted.probabilities and answer.probabilities is not None:
-                probabilities.append(encode([each["probabilities"] for each in codec.results(answer)])[1:-1])
+            if wanted.probabilities and (labelled or answer.probabilities is not None):
+                probabilities.append(encode([each.get("probabilities") for each in codec.results(answer)])[1:-1])
             if chunk.good is None or len(chunk.good):
                 warnings |= dict.fromkeys(subject.predictor.warnings(chunk.columns))
     told: dict[str, object] = {"rows": count, "predictions": array(predictions)}
@@ -163,8 +163,8 @@ def as_file(subject: Subject, rows: Table, wanted: Options, name: str) -> Respon
     def content() -> Iterator[bytes]:
         with rows:
             yield write.head()
-            for chunk in rows:
-                yield write.rows(chunk, chunk.answer(subject.predictor))
+            for chunk, answer in rows.answers(subject.predictor):
+                yield write.rows(chunk, answer)
             yield write.tail()
 
     parts = content()

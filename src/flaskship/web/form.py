@@ -152,13 +152,13 @@ def control(field: Field, choices: list[str], long: bool) -> str:
         return "file"
     if field.type in MOMENTS:
         return MOMENTS[field.type]
-    if field.shape or field.type is FieldType.OBJECT:
+    if field.shape or (field.type is FieldType.OBJECT and field.schema.get("type") != "string"):
         return "json"
     if field.type is FieldType.BOOLEAN and not field.nullable:
         return "switch"
     if choices:
         return "select"
-    if field.type is FieldType.TEXT:
+    if field.type in (FieldType.TEXT, FieldType.OBJECT):  # a UUID, a decimal
         return "text" if long and not field.choices else "line"
     return "number"
 

@@ -118,7 +118,7 @@ def of_csv(subject: Subject, body: bytes) -> Answer:
         csv.writer(header, lineterminator="\n" if b"\n" in body else "\r").writerow(names)
         body = header.getvalue().encode() + body
     with table.read(body, subject.codec, format="csv") as rows:
-        return join([chunk.answer(subject.predictor) for chunk in rows])
+        return join([answer for _, answer in rows.answers(subject.predictor)])
 
 
 def in_json(subject: Subject, answer: Answer, whole: bool) -> Reply:

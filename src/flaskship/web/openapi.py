@@ -25,7 +25,6 @@ ERRORS = {
 OF_QUERY = ("400", "401", "422", "429", "500", "503")
 ALONE = {FieldType.IMAGE: "image/*", FieldType.TABLE: "text/csv"}  # a body that is the sole file
 ALONE |= dict.fromkeys((FieldType.FILE, FieldType.ARRAY), "application/octet-stream")
-FILES = (FieldType.FILE, FieldType.TABLE)  # that stand in no cell
 DATATYPES = ["BOOL", *(f"{kind}{size}" for kind in ("UINT", "INT") for size in (8, 16, 32, 64)), "FP16", "FP32"]
 DATATYPES += ["FP64", "BYTES"]
 
@@ -75,7 +74,7 @@ def paths(subject: Subject) -> Schema:
     found = {"/predict": rows(subject)}
     if subject.path and subject.path != "/predict":
         found[subject.path] = rows(subject, named="_there")
-    if not subject.streams and not any(each.type in FILES for each in signature.inputs):
+    if subject.cells:
         found["/predict_file"] = {"post": by_file(signature)}
     if not any(each.type is FieldType.FILE for each in signature.inputs):
         found["/invocations"] = {"post": by_invocation(signature)}

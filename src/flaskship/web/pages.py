@@ -17,7 +17,7 @@ from flaskship.errors import BadInput, FlaskshipError, Problem
 from flaskship.exchange import REQUEST_ID
 from flaskship.predict.codec import Request
 from flaskship.predict.uploads import Given
-from flaskship.schema import Signature, Task
+from flaskship.schema import FieldType, Signature, Task
 from flaskship.web import answers, assets, drawing, form, multipart, problem, reply, results, snippets, streams
 from flaskship.web.drawing import Drawing
 from flaskship.web.form import seen
@@ -51,6 +51,9 @@ TASKS = {
     Task.TRANSFORM: "Transformation",
     Task.FUNCTION: "Function",
 }
+
+
+CODED = (FieldType.OBJECT, FieldType.IMAGE, FieldType.ARRAY)  # whose cells need to be told of
 
 
 class Told(NamedTuple):
@@ -223,6 +226,7 @@ def model_page(
         function=subject.signature.task is Task.FUNCTION,
         about=[part for part in subject.signature.help.split("\n\n") if part],
         cells=subject.cells,
+        coded=any(each.type in CODED for each in subject.signature.inputs),
         wide=len(subject.signature.inputs) > form.MOST_FIELDS,
         whole=(given or {}).get(form.ROW, ""),
         files=bool(subject.files),

@@ -35,7 +35,7 @@ def model(subject: Subject, site: Site) -> Blueprint:
 def predicting(subject: Subject, site: Site, page: str = "") -> Callable[[], ResponseReturnValue]:
     """What answers rows at /predict, and at the path that a function's author chose.
 
-    `page` is where a browser is sent that comes without any.
+    `page` is where a browser is sent that comes without any; other clients are answered by the arguments' defaults.
     """
     limit = int(site.settings.max_body)
 
@@ -44,7 +44,7 @@ def predicting(subject: Subject, site: Site, page: str = "") -> Callable[[], Res
         if request.method == "POST":
             body, content = reply.body(environ, limit), environ.get("CONTENT_TYPE", "")
             asked = reply.decoded(subject, body, content, environ.get("QUERY_STRING", ""))
-        elif page and not request.query_string and not pages.wants_json() and request.accept_mimetypes.accept_html:
+        elif page and not request.query_string and "text/html" in request.accept_mimetypes.values():
             return redirect(page)
         else:
             asked = reply.queried(subject, environ.get("QUERY_STRING", ""))
@@ -61,6 +61,8 @@ def index(site: Site) -> Blueprint:
         if subject.path and subject.path != f"/{subject.name}/predict":
             predict = predicting(subject, site, page=f"./{subject.name}/")
             routes.add_url_rule(subject.path, f"own_{number}", predict, methods=["GET", "POST"])
+        if subject.path != f"/{subject.name}":  # whoever forgets the last part
+            routes.add_url_rule(f"/{subject.name}", f"bare_{number}", predicting(subject, site), methods=["POST"])
     OIP(site).add(routes)
     health.add(routes, site)
     return routes

@@ -45,6 +45,7 @@ WORDS |= {"multiple_of": "multipleOf", "pattern": "pattern", "min_length": "minL
 WARNINGS = {"type": "array", "items": {"type": "string"}}
 PLAIN = ("string", "number", "integer", "boolean")
 VALUES = frozenset({"default", "example", "examples", "enum", "const"})  # whose contents are no schemas
+BESIDE = ("description", "default", "examples")  # what a field says of a type that others name too
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -171,7 +172,10 @@ def output(each: Output, signature: Signature) -> Schema:
 
 
 def named(schemas: Schema) -> Schema:
-    """`schemas`, in which a dataclass of the author's is a component of its own, by its name."""
+    """`schemas`, in which a dataclass of the author's is a component of its own, by its name.
+
+    What a field says of it (its default, that it may be null) stands beside the reference.
+    """
     found: Schema = {name: {} for name in schemas}  # taken
     originals: dict[str, Schema] = {}
 
@@ -187,12 +191,14 @@ def named(schemas: Schema) -> Schema:
             return ref(title)
         if "properties" not in part:
             return {key: value if key in VALUES else walk(value) for key, value in part.items()}
+        bare = {key: value for key, value in part.items() if key not in BESIDE} | {"type": "object"}
         names = (title, *(f"{title}_{number}" for number in range(2, len(found) + 2)))
-        name = next(each for each in names if originals.get(each) == part or each not in found)
+        name = next(each for each in names if originals.get(each) == bare or each not in found)
         if name not in found:
-            found[name], originals[name] = {}, part
-            found[name] = {key: value if key in VALUES else walk(value) for key, value in part.items()}
-        return ref(name)
+            found[name], originals[name] = {}, bare
+            found[name] = {key: value if key in VALUES else walk(value) for key, value in bare.items()}
+        where = {"anyOf": [ref(name), {"type": "null"}]} if "null" in part.get("type", ()) else ref(name)
+        return where | {key: part[key] for key in BESIDE if key in part}
 
     made = {name: walk(schema) for name, schema in schemas.items()}
     return found | made

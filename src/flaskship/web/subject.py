@@ -14,11 +14,11 @@ from flaskship.metrics import Metrics
 from flaskship.predict import recorded
 from flaskship.predict.codec import Codec
 from flaskship.predict.predictor import Predictor
-from flaskship.schema import TABULAR, Answer, AnswerType, Columns, FieldType, Signature, Task
+from flaskship.schema import Answer, AnswerType, Columns, FieldType, Signature, Task
 from flaskship.settings import Settings
 
 FILES = (FieldType.IMAGE, FieldType.FILE, FieldType.ARRAY, FieldType.TABLE)  # what travels as files
-CELLS = (*TABULAR, FieldType.DATE, FieldType.DATETIME, FieldType.TIME)  # what stands in a cell
+NO_CELLS = (FieldType.FILE, FieldType.TABLE)  # what stands in no cell
 
 
 class Predict(Protocol):
@@ -89,7 +89,7 @@ class Subject:
     @property
     def cells(self) -> bool:
         """Whether a row can be one of a file, each field in a cell, with its answer beside it."""
-        return not self.streams and all(each.type in CELLS for each in self.signature.inputs)
+        return not self.streams and not any(each.type in NO_CELLS for each in self.signature.inputs)
 
     @property
     def takes_files(self) -> bool:
@@ -182,7 +182,7 @@ def _function(bundle: Bundle, name: str, model: Any, settings: Settings) -> Subj
         version=settings.model_version or bundle.manifest.version,
         codec=Codec(model.signature, hints=model.hints),
         path=model.path,
-        card=card(bundle),
+        card=card(bundle) | {"kind": model.facts.kind},
     )
     made.open(
         Predictor(

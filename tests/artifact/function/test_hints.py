@@ -210,7 +210,7 @@ def test_an_example_must_be_what_the_hint_says(load) -> None:
         ("x", "argument 'x' has no type hint. Write what it takes, as in `x: float`. Possible are int"),
         ("*xs: int", r"argument '\*xs' takes whatever comes"),
         ("x: int, **more: int", r"argument '\*\*more' takes whatever comes"),
-        ("", "takes no arguments"),
+        ("", "takes no argument: there"),
         ("x: Nowhere", "the hint 'Nowhere' of argument 'x' cannot be evaluated: name 'Nowhere' is not defined"),
     ],
 )

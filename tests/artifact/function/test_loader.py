@@ -75,7 +75,7 @@ def test_what_is_served_without_marks_or_by_name(load, source, attribute, names)
     ("source", "attribute", "said"),
     [
         ("", "", "'module.py' has no function. Mark what is to be served with @endpoint"),
-        ("def f(x): ...", "", "'module.py' has one function, 'f'. Give 'f' type hints"),
+        ("def f(x): ...", "", "'module.py' has one function, 'f'. Give 'f' arguments with type hints, as in"),
         (
             "def f(x: int) -> int: ...\ndef g(x: int) -> int: ...",
             "",
@@ -220,3 +220,22 @@ def test_a_class_with_coroutines_is_made_on_the_loop_on_which_these_run(load, as
         """
     )["predict"]
     assert ask(model, {"x": 1}) == [True]
+
+
+def test_static_and_class_methods_are_endpoints_as_any(load, ask) -> None:
+    models = load(
+        """
+class Kinds:
+    "Of kinds."
+
+    @staticmethod
+    @endpoint
+    def twice(x: int) -> int: return 2 * x
+
+    @endpoint
+    @classmethod
+    def named(cls, x: int) -> str: return cls.__name__ * x
+"""
+    )
+    assert [ask(models[name], {"x": 2}) for name in ("twice", "named")] == [[4], ["KindsKinds"]]
+    assert [each.signature.help for each in models.values()] == ["", "Of kinds."]

@@ -173,6 +173,25 @@ version = "1.3.5"
 name = "pytest"
 version = "7.0"
 """
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--extra-index-url https://me:s3cr3t@index.example/simple",
+        "git+https://s3cr3t@git.example/me/tool.git",
+        "-e git+https://me:s3cr3t@git.example/me/tool.git#egg=tool",
+        "tool @ git+https://s3cr3t@git.example/me/tool.git",
+        "tool [all] @ https://me:s3cr3t@files.example/tool.whl",
+    ],
+)
+def test_the_login_of_an_address_is_repeated_nowhere_and_the_address_is_never_asked(tmp_path, line):
+    found = pip.read(written(tmp_path, requirements__txt=f"flask\n{line}\n"), "requirements.txt")
+    assert asked(found) == ["flask"]
+    told = " ".join([*found.decisions, *found.warnings])
+    assert "example" in told and "s3cr3t" not in told
+
+
 UV_LOCK = """
 [[package]]
 name = "flask"

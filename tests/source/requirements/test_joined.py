@@ -93,6 +93,29 @@ def test_a_distribution_that_is_installed_tells_its_modules(tmp_path):
     assert found.warnings == ("'my_vecs' (app.py, line 1) is taken to come with 'my-vecs': no table has its package.",)
 
 
+@pytest.mark.parametrize(
+    ("code", "listed"),
+    [
+        ("import vecs.words, vecs.lines", "python-vecs"),
+        ("import vecs", "vecs-python==1.2"),
+        ("from Vecs import Word", "PyVecs"),
+        ("import fast_vecs.words", "vecs>=1"),
+    ],
+)
+def test_a_listed_package_brings_the_module_that_is_called_like_it(tmp_path, code, listed):
+    found = needs(tmp_path, code, requirements__txt=listed)
+    assert (found.wanted, found.warnings) == ((listed.lower(),), ())
+    assert not [each for each in found.decisions if "taken" in each or "Added" in each]
+
+
+def test_a_module_that_no_table_has_is_warned_of_once(tmp_path):
+    assert len(needs(tmp_path, "import my_vecs.words, my_vecs.lines").warnings) == 1
+
+
+def test_the_bson_that_is_imported_is_the_one_of_pymongo(tmp_path):
+    assert needs(tmp_path, "from bson.objectid import ObjectId").wanted == ("pymongo",)
+
+
 def test_what_is_imported_and_not_asked_for_is_added_and_said(tmp_path):
     lists = {"requirements__txt": "flask==2.0.1\n", "Pipfile": "[packages]\nrequests = '==2.25.1'\n"}
     found = needs(tmp_path, "import flask, joblib, requests", **lists)

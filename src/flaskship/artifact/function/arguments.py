@@ -98,7 +98,8 @@ def arguments(callee: Callee, hints: Mapping[str, Any], said: Docstring) -> tupl
     """The arguments in their order. Raises `TargetError`."""
     found = tuple(_argument(callee, each, hints, said) for each in parameters(callee.function))
     if not found:
-        raise TargetError(f"{callee} takes no arguments: there is nothing that a caller could send. Give it one.")
+        more = " besides its instance" if inspect.ismethod(callee.function) else ""
+        raise TargetError(f"{callee} takes no argument{more}: there is nothing that a caller could send. Give it one.")
     return found
 
 

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 SECTIONS = {
     "args", "arguments", "parameters", "params", "keyword args", "keyword arguments", "other parameters", "returns",
@@ -24,10 +25,10 @@ class Docstring:
     arguments: dict[str, str] = field(default_factory=dict)  # name -> one line of text
 
 
-def parse(docstring: str | None) -> Docstring:
-    """The parts of a docstring. What is in none of the three forms is text."""
+def parse(docstring: Any) -> Docstring:
+    """The parts of a docstring, which may be anything. What is in none of the three forms is text."""
     found = Docstring()
-    lines = inspect.cleandoc(docstring or "").splitlines()
+    lines = inspect.cleandoc(docstring if isinstance(docstring, str) else "").splitlines()
     parts = list(_sections(lines))
     opening, fields = _fields(parts[0][1])
     found.text = "\n\n".join(" ".join(each.split()) for each in re.split(r"\n\s*\n", "\n".join(opening))).strip()

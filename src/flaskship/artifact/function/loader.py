@@ -70,7 +70,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _how(path: Path, names: Sequence[str]) -> str:
     if len(names) == 1:
-        return f"Give {names[0]!r} type hints: they say what it takes and answers."
+        return f"Give {names[0]!r} arguments with type hints, as in `def {names[0]}(x: float) -> float`."
     return f"{HOW} {path.name}:{names[0] if names else 'name'}."
 
 

@@ -140,7 +140,8 @@ def of(callee: Callee, path: str) -> FunctionModel:
     """The model of `callee`, which answers at `path` too. Raises `TargetError` for hints that cannot be fields."""
     hints = hints_of(callee)
     said = docstring.parse(plain(callee.function).__doc__)
-    owner = type(getattr(callee.function, "__self__", None)).__dict__.get("__doc__")
+    owner = getattr(callee.function, "__self__", None)
+    made_by = owner if isinstance(owner, type) else type(owner)
     taken = arguments(callee, hints, said)
     given = reply(callee, hints)
     signature = Signature(
@@ -148,7 +149,7 @@ def of(callee: Callee, path: str) -> FunctionModel:
         inputs=tuple(each.field for each in taken),
         outputs=(given.output,),
         answers=given.answers,
-        help=said.text or docstring.parse(owner).text,
+        help=said.text or docstring.parse(vars(made_by).get("__doc__")).text,
     )
     return FunctionModel(
         name=callee.name,

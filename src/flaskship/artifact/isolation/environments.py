@@ -173,7 +173,17 @@ def _uv(*arguments: str) -> str:
         return "uv is not installed: pip install uv"
     except subprocess.TimeoutExpired:
         return f"uv took longer than {BUILD_LIMIT} s"
-    return "" if done.returncode == 0 else " ".join(done.stderr.split())[-600:] or f"uv ended with {done.returncode}"
+    return "" if done.returncode == 0 else _told(done.stderr) or f"uv ended with {done.returncode}"
+
+
+def _told(said: str) -> str:
+    """What uv says went wrong; of a package that had to be built, the last line of what built it."""
+    lines = [each.strip() for each in said.partition("\nhint:")[0].splitlines() if each.strip()]
+    if built := re.search(r"Failed to build `([^`]+)`", said):
+        return f"{built[1]} has no wheel for it, and building it ended with: {lines[-1]}"
+    if "python-build-standalone" in said:
+        return "that Python is not on this machine, and cannot be fetched"
+    return " ".join(said.split())[-600:]
 
 
 def uv(arguments: Sequence[str], text: str = "", limit: float = BUILD_LIMIT) -> subprocess.CompletedProcess[str]:
@@ -195,7 +205,9 @@ def uv(arguments: Sequence[str], text: str = "", limit: float = BUILD_LIMIT) -> 
 
 
 def _cannot(wanted: Recipe, reason: str) -> VersionMismatch:
+    first, *more = wanted.requirements
+    others = f" and {len(more)} more" if more else ""
     return VersionMismatch(
-        f"Cannot make an environment with {wanted.requirements[0]} on Python {' or '.join(wanted.pythons)}: {reason}."
+        f"Cannot make an environment with {first}{others} on Python {' or '.join(wanted.pythons)}: {reason}."
         " It needs uv, one of these Pythons, and the package index or uv's cache."
     )

@@ -74,7 +74,8 @@ def _listed(joined: Joined, base: Found | None, lists: list[Found]) -> None:
     if base is None:
         joined.decisions.append("No file says which packages are needed: they are read from the imports.")
         return
-    joined.decisions.append(f"{len(base.wanted)} packages are asked for by {base.path}.")
+    many = f"{len(base.wanted)} packages are" if len(base.wanted) != 1 else "One package is"
+    joined.decisions.append(f"{many} asked for by {base.path}.")
     joined.wanted |= base.wanted
 
 
@@ -84,11 +85,20 @@ def _needed(joined: Joined, read: imports.Imports, installed: Mapping[str, Seque
     for module, where in sorted(read.needed.items()):
         name, sure = imports.distribution(module, installed)
         if not sure and name != OWN and not joined.has(name):
+            name, sure = (_by_name(joined, name), True) if _by_name(joined, name) else (name, name in found)
+        if not sure and name != OWN and not joined.has(name):
             joined.warnings.append(f"{module!r} ({where}) is taken to come with {name!r}: no table has its package.")
         found.setdefault(name, where)
     for name, where in sorted(read.implied.items()):
         found.setdefault(name, where)
     return list(found.items())
+
+
+def _by_name(joined: Joined, module: str) -> str:
+    """What is asked for and, as it is called, brings a module that no table has: python-whois, PySastrawi."""
+    forms = (f"python-{module}", f"{module}-python", f"py{module}", f"py-{module}")
+    ends = (each for each in joined.wanted if module.endswith(f"-{each}") and each.replace("-", "_") not in SAME)
+    return next((each for each in forms if each in joined.wanted), "") or next(ends, "")
 
 
 def _slips(joined: Joined, needed: set[str]) -> None:

@@ -15,7 +15,10 @@ from flaskship.source.requirements.names import ELSEWHERE, INSTEAD, TYPOS
 PYTHONS = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9", "3.8")  # that an app is served on, newest first
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+TORCH = r"download\.pytorch\.org"
 VERSION = r"v?\d[\w.!+*-]*"
+LONGEST = 1000  # characters of a requirement; of longer ones the patterns here take too long
+LOGIN = re.compile(r"(?<=://)[^/\s]*@")  # of an address
 
 
 @dataclass(kw_only=True)
@@ -32,10 +35,10 @@ class Found:
     )  # whose version was lost on the way, as conda's `@ file://` has none
 
     def decide(self, sentence: str) -> None:
-        self.decisions.append(f"{self.path}: {sentence}")
+        self.decisions.append(f"{self.path}: {without_login(sentence)}")
 
     def warn(self, sentence: str) -> None:
-        self.warnings.append(f"{self.path}: {sentence}")
+        self.warnings.append(f"{self.path}: {without_login(sentence)}")
 
     def add(self, text: str) -> None:
         """One requirement, however it is written."""
@@ -44,6 +47,13 @@ class Found:
             line = line.strip(line[:1]).strip()
         if not line:
             return None
+        if len(line) > LONGEST:
+            return self.warn(f"{line[:60]!r}… is no requirement, and is left out.")
+        if line in (".", "./"):
+            return self.decide(f"{line} is left out: the folder's own code is there.")
+        if build := re.match(rf"https?://{TORCH}/.*/(torch\w*)-([\d.]+)[^/]*\.whl", line):
+            line = f"{build[1]}=={build[2]}"
+            self.decide(f"the wheel of {line} is taken from the index, as the build for this machine.")
         if re.match(r"(git|hg|svn|bzr)\+|https?://|file:|\.{0,2}/|[A-Za-z]:\\|\.$|.*\.(whl|zip|tar\.gz)$", line):
             return self.warn(f"{line!r} is no name of the index, and is left out. Copy its code into the folder.")
         name, at, url = line.partition("@")
@@ -53,7 +63,7 @@ class Found:
             wanted = Requirement(repaired(line))
         except InvalidRequirement:
             return self._unreadable(line)
-        return self._named(wanted)
+        return self._direct(wanted.name, wanted.url) if wanted.url else self._named(wanted)
 
     def _direct(self, name: str, url: str) -> None:
         if url.startswith("file:"):
@@ -105,6 +115,11 @@ class Found:
             wanted.specifier &= old.specifier
         wanted.extras |= old.extras
         self.wanted[wanted.name] = wanted
+
+
+def without_login(text: str) -> str:
+    """A text with the user names, passwords and tokens of its addresses left out: it goes into logs and locks."""
+    return LOGIN.sub("…@", text)
 
 
 def pin(wanted: Requirement) -> str:
