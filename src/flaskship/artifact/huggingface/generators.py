@@ -12,7 +12,7 @@ from msgspec import Meta
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
 from flaskship.artifact.huggingface import checkpoint
-from flaskship.artifact.huggingface.batches import by_length
+from flaskship.artifact.huggingface.batches import CALL, by_length
 from flaskship.artifact.huggingface.encoders import SENTENCE, Text
 from flaskship.artifact.huggingface.network import Network
 from flaskship.artifact.huggingface.ways import Way
@@ -141,7 +141,8 @@ def _written(network: Network, tokens: list[Any], rows: list[Options], *, prompt
     found = list(tokens)
     good = [at for at, each in enumerate(tokens) if not isinstance(each, BadInput)]
     alike = [tuple(rows[at].items()) for at in good]
-    for part in by_length([len(tokens[at]["input_ids"]) for at in good], alike):
+    steps = max((rows[at]["max_new_tokens"] for at in good), default=0)  # each of which takes as long as a call
+    for part in by_length([len(tokens[at]["input_ids"]) for at in good], alike, call=CALL * steps):
         places = [good[each] for each in part]
         inputs = network.joined([tokens[at] for at in places])
         with torch.inference_mode():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ os.environ.update(OFFLINE)  # before transformers is imported: it looks once
 
 import torch  # noqa: E402
 import transformers  # noqa: E402
+from safetensors import SafetensorError  # noqa: E402
 from transformers.models.auto import modeling_auto as known  # noqa: E402
 
 from flaskship.artifact import facts  # noqa: E402
@@ -127,7 +129,21 @@ def _model(folder: Path, auto: Any, own: bool) -> Any:
             dtype="auto" if device == "cuda" else torch.float32,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError, AttributeError) as error:
+    except pickle.UnpicklingError as error:
+        raise TargetError(
+            f"{folder.name!r} cannot be loaded: its .bin holds more than weights, which could run any code. Save it"
+            " anew where it was made: save_pretrained writes safetensors."
+        ) from error
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        ImportError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise TargetError(f"{folder.name!r} cannot be loaded: {_first(error)}") from error
     missing = sorted(told.get("missing_keys") or ())
     if missing and not _poolers(missing):
