@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from flaskship.errors import BadInput
+from flaskship.errors import BadInput, TooLarge
 from flaskship.predict import table
 from flaskship.predict.codec import Codec, Request
 from flaskship.predict.uploads import Upload
@@ -307,6 +307,41 @@ def test_a_problem_inside_a_value_has_its_place(hint, value, at, said):
     assert problems(lambda: codec(argument(OBJECT), x=hint).decode(json.dumps({"x": value}).encode())) == {at: said}
 
 
+def test_a_long_name_of_a_member_costs_no_time_for_each_value_below_it():
+    long = "a" * 10**6
+    by = codec(argument(OBJECT), x=dict[str, list[str]])
+    assert by.decode(b'{"x":{"%s":[%s"b"]}}' % (long.encode(), b'"b",' * 200_000)).rows == 1  # once 200 GB of copies
+    place, said = next(iter(problems(lambda: by.decode(b'{"x":{"%s":["b",NaN]}}' % long.encode())).items()))
+    assert place == f"$.x.{'a' * 200}[1]"
+    assert said == f"'x.{'a' * 200}[1]' is NaN. Send null where a value is not known."
+
+
+def test_a_text_among_numbers_is_refused_before_all_of_them_are_made_as_long():
+    found = problems(lambda: codec(argument(ARRAY)).decode(b'{"x":[%s["%s"]]}' % (b"[1]," * 10**5, b"a" * 10**6)))
+    assert found == {"$.x": "'x' takes an array of numbers, and holds text."}
+
+
+@pytest.mark.parametrize("kind", [ARRAY, TABLE, OBJECT])
+def test_what_is_nested_too_deeply_is_refused(kind):
+    for depth in (100, 450, 900, 5000):
+        deep = "[" * depth + "]" * depth
+        try:
+            codec(argument(kind)).decode(b'{"x":[{"a":%s}]}' % deep.encode())
+        except BadInput as error:
+            assert "deep" in error.detail or kind is ARRAY
+
+
+def test_pictures_of_one_request_have_a_limit_in_all(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    by, one = codec(argument(IMAGE)), {"x": base64.b64encode(png(Image.new("1", (10, 10)))).decode()}
+    assert by.decode(json.dumps([one] * 4).encode()).rows == 4
+    said = "The pictures in 'x' have more than 400 pixels in all. Send fewer at once."
+    with pytest.raises(TooLarge, match=said):
+        by.decode(json.dumps([one] * 5).encode())
+    with pytest.raises(TooLarge, match=said):
+        list(table.read(json.dumps([one] * 5).encode(), by, format="jsonl"))
+
+
 def test_a_whole_number_may_be_as_large_as_python_has_it():
     by = codec(argument(INTEGER))
     for found in (by.decode(b'{"x":%d}' % 10**30), by.decode_query(f"x={10**30}")):
@@ -419,6 +454,8 @@ def test_nothing_of_a_request_that_is_refused_stays(monkeypatch, tmp_path):
         npy(np.array([{}], dtype=object)),
         npy(np.array([(1, 2)], dtype=[("a", "i4"), ("b", "i4")])),
         npy(np.zeros(2, complex)),
+        npy(np.zeros((1, 1), "u1")).replace(b"(1, 1)", b"(-1,1)"),
+        npy(np.zeros(1, "u1")).replace(b"(1,), }   ", b"(True,), }"),
     ],
 )
 def test_an_odd_npy_file_is_refused_and_no_pickle_is_read(content):

@@ -99,10 +99,12 @@ def test_flasks_pin_goes_where_it_blocks_and_a_model_librarys_stays():
     assert any(each.startswith("flask==1.1.2 and werkzeug==1.0.1 are taken without") for each in found.decisions)
 
 
-def test_an_extension_of_flask_that_blocks_goes_alone():
-    found = solved("flask==1.1.2", "flask-minify==0.30", "pyyaml==5.3.1")
-    assert pins(found)["flask"] == "1.1.2"
-    assert any(each.startswith("flask-minify==0.30 is taken without its version") for each in found.decisions)
+@pytest.mark.parametrize(("alone", "kept"), [(True, ["flask==1.1.2"]), (False, [])])
+def test_an_extension_of_flask_that_blocks_can_go_without_flask(alone, kept):
+    wanted = {each.name: each for each in map(Requirement, ("flask==1.1.2", "flask-minify==0.30"))}
+    search = solving.Search(wanted=wanted, models=frozenset(), known={}, until=0)
+    search.let_go(["flask-minify"], "it blocks", alone)
+    assert [str(each) for each in search.wanted.values() if each.specifier] == kept
 
 
 def test_a_pin_that_the_models_library_contradicts_goes():

@@ -140,6 +140,17 @@ def test_addresses_that_clash_are_refused_at_start(models, names, paths, said):
         web.create_app(found, Settings())
 
 
+def test_functions_of_one_name_in_several_modules_answer_below_their_modules_names(models):
+    found = [as_subject(models["mood"], name, "/predict") for name in ("a", "b", "mood")]
+    found[2].path = "/a"
+    for each in found:
+        each.implied = True
+    client = web.create_app(found, Settings()).test_client()
+    answers = [client.get(f"/{name}/predict?text=good").json["prediction"] for name in ("a", "b", "mood")]
+    assert answers == ["glad"] * 3
+    assert [client.get(path, headers={"Accept": "*/*"}).status_code for path in ("/predict", "/a")] == [404, 308]
+
+
 def test_what_a_function_refuses_and_its_limits_are_422_and_its_failure_says_nothing(one):
     client = one("price")
     refused = client.post("/price", json=FLAT | {"note": "refuse"})

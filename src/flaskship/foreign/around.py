@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 import time
@@ -13,12 +14,14 @@ from flaskship.exchange import Closing, Environ, Exchange, Headers, StartRespons
 from flaskship.foreign.site import NOT_THEIRS, PATHS, Answer, Site, log, refusal
 from flaskship.serve.job import WSGI
 
+NOTHING = {"QUERY_STRING": "", "REQUEST_METHOD": "GET", "CONTENT_LENGTH": "0"}  # of a request
+
 
 class Around:
     def __init__(self, app: WSGI, site: Site) -> None:
         self._app, self._site = app, site
         self._seats = Seats(site)
-        self._ours: set[str] = set()  # those of `PATHS` at which the app was asked and has nothing
+        self._known: dict[str, bool] = {}  # those of `PATHS` at which the app was asked -> whether it has something
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         site, path = self._site, environ["PATH_INFO"]
@@ -61,19 +64,33 @@ class Around:
 
     def _health(self, environ: Environ, reply: Reply, path: str) -> Iterable[bytes] | None:
         """Our answer at one of our paths; None where the app has a route of its own there."""
-        theirs = self._site.theirs(path)
-        if theirs is None and path not in self._ours:
-            asked = Reply({**environ}, reply.id, lambda *args: None)
-            close = getattr(self._app(asked.environ, asked.start), "close", None)
-            if close is not None:
-                close()
-            theirs = int(asked.status[:3]) not in NOT_THEIRS
-            if not theirs:
-                self._ours.add(path)
-        if theirs:
+        if self._theirs(environ, path):
             return None
         locked = self._refused(environ) if path == "/metrics" else None
         return reply.say(locked or self._site.own(path), head=environ["REQUEST_METHOD"] == "HEAD")
+
+    def _theirs(self, environ: Environ, path: str) -> bool:
+        """Whether the app answers there; where its routes do not say, it is asked once, with nothing of the client's.
+
+        Where it fails, or refuses what was asked, it is asked again the next time.
+        """
+        known = self._site.theirs(path)
+        if known is None:
+            known = self._known.get(path)
+        if known is None:
+            own = {name: environ[name] for name in environ if name == "HTTP_HOST" or not name.startswith("HTTP_")}
+            asked = Reply({**own, **NOTHING, "wsgi.input": io.BytesIO()}, "", lambda *args: None)
+            try:
+                close = getattr(self._app(asked.environ, asked.start), "close", None)
+                if close is not None:
+                    close()
+            except Exception:  # noqa: BLE001  # somebody's code, which has no answer there
+                return False
+            status = int(asked.status[:3])
+            known = status not in NOT_THEIRS
+            if status < 400 or not known:
+                self._known[path] = known
+        return known
 
     def _answered(self, environ: Environ, reply: Reply, answer: Answer) -> list[bytes]:
         body = reply.say(answer, head=environ["REQUEST_METHOD"] == "HEAD")

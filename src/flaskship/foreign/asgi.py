@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any, Awaitable, Callable, MutableMapping
 
 from flaskship.errors import TooLarge
@@ -21,7 +22,7 @@ class AroundAsync:
     def __init__(self, app: ASGI, site: Site) -> None:
         self._app, self.site = app, site
         self.waiting = 0  # requests whose answer has not begun
-        self._ours: set[str] = set()  # those of `PATHS` at which the app was asked and has nothing
+        self._known: dict[str, bool] = {}  # those of `PATHS` at which the app was asked -> whether it has something
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -60,11 +61,13 @@ class AroundAsync:
         return self.site.locked(fields.get("authorization", ""), fields.get("x-api-key", ""))
 
     async def _theirs(self, scope: Scope, path: str) -> bool:
-        """Whether the app answers at one of our paths; where its routes do not say, it is asked once."""
+        """As around.py's."""
         known = self.site.theirs(path)
-        if known is not None or path in self._ours:
-            return bool(known)
-        statuses = [500]
+        if known is None:
+            known = self._known.get(path)
+        if known is not None:
+            return known
+        statuses: list[int] = []
 
         async def receive() -> Message:
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -73,10 +76,13 @@ class AroundAsync:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
 
-        await self._app({**scope}, receive, send)
-        if statuses[-1] in NOT_THEIRS:
-            self._ours.add(path)
-        return path not in self._ours
+        host = [each for each in scope["headers"] if each[0].lower() == b"host"]
+        with suppress(Exception):  # of somebody's code, which may have sent its answer before
+            await self._app({**scope, "method": "GET", "query_string": b"", "headers": host}, receive, send)
+        theirs = bool(statuses) and statuses[-1] not in NOT_THEIRS
+        if statuses and (statuses[-1] < 400 or not theirs):
+            self._known[path] = theirs
+        return theirs
 
 
 class Exchange:

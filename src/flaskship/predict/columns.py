@@ -69,9 +69,12 @@ def from_values(values: Sequence[Any], read: Callable[[Any], Any], rule: Rule) -
     """A column of values, each through `read`, which raises `ValueError` with the sentence."""
     found: list[Any] = []
     faults: Faults = []
+    count = rule.count()
     for row, value in enumerate(values):
         try:
             found.append(read(value))
+            if count:
+                count(found[-1])
         except ValueError as error:
             faults.append((row, str(error)))
             found.append(_FILLER.get(rule.field.type) if not rule.field.shape else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import io
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from flaskship.predict.nested import check
 from flaskship.predict.rules import described, fits
 from flaskship.predict.uploads import Upload, of_text
 from flaskship.schema import Array, Field
+
+DEEPEST = 64  # dimensions of NumPy's arrays
 
 
 class Sent(Argument):
@@ -51,6 +54,10 @@ class Picture(Sent):
     def sent(self, upload: Upload) -> Any:
         return self._images.read(upload.body, self.name)
 
+    def count(self) -> Callable[[Any], None]:
+        pixels = self._images.Pixels()
+        return lambda picture: pixels.add(picture, self.name)
+
 
 class File(Sent):
     """An `Upload`, which the codec makes a path (`Files`) when all of the request is right."""
@@ -65,6 +72,8 @@ class Matrix(Argument):
     def parsed(self, value: Any) -> Any:
         if not isinstance(value, list | bool | int | float):
             raise self.wrong(value)
+        if isinstance(value, list) and holds_text(value):
+            raise ValueError(f"{self.name!r} takes {self.noun}, and holds text.")
         try:
             found = np.array(value)
         except (ValueError, OverflowError):  # lists of several lengths
@@ -110,7 +119,10 @@ class Frame(Argument):
         self._frames = library("flaskship.predict.frames", "pandas")
 
     def parsed(self, value: Any) -> Any:
-        check(value, None, self.name)
+        try:
+            check(value, None, self.name)
+        except RecursionError as error:
+            raise ValueError(f"{self.name!r} is nested too deeply.") from error
         return self._frames.of_json(value, self.name)
 
     def spelled(self, text: str) -> Any:
@@ -133,6 +145,14 @@ def library(module: str, distribution: str) -> Any:
         ) from error
 
 
+def holds_text(value: list[Any], depth: int = 0) -> bool:
+    """Whether lists in lists, as deep as an array may be, hold a text: NumPy would make all their numbers as long."""
+    kinds = set(map(type, value))
+    if str in kinds or list not in kinds or depth == DEEPEST:
+        return str in kinds
+    return any(holds_text(each, depth + 1) for each in value if each.__class__ is list)
+
+
 def of_npy(body: bytes | memoryview, name: str) -> Array:
     """The array in a file of numpy.save. Raises `ValueError`; no pickle in it is ever read."""
     stream = io.BytesIO(body)
@@ -144,6 +164,8 @@ def of_npy(body: bytes | memoryview, name: str) -> Array:
         raise ValueError(f"{name!r} takes a file that numpy.save wrote (.npy), and this is none.") from error
     if dtype.kind not in "biuf":
         raise ValueError(f"{name!r} takes an array of numbers, and the file holds {dtype}.")
+    if any(isinstance(size, bool) or size < 0 for size in shape):
+        raise ValueError(f"{name!r} has shape {list(shape)}, which no array has.")
     content = stream.getbuffer()[stream.tell() :]
     if len(content) != math.prod(shape) * dtype.itemsize:
         due = math.prod(shape) * dtype.itemsize

@@ -7,12 +7,15 @@ from functools import cache
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from flaskship.errors import TooLarge
+
 REFUSED = frozenset({"EPS"})  # Pillow reads it by starting Ghostscript
 SAVED = {  # format -> modes that it has
     "PNG": frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}),
     "JPEG": frozenset({"1", "L", "RGB"}),
     "WEBP": frozenset({"RGB", "RGBA"}),
 }
+TOGETHER = 4  # times the pixels of the largest picture: what is read for one request, or at once of a file
 STEPS = {  # mode -> that on its way to one that is saved; others go to RGB
     "F": "L",
     "I": "I;16",
@@ -55,6 +58,20 @@ class Refused(ValueError):
 
 def _too_large(name: str, what: str) -> Refused:
     return Refused(f"{name!r} {what}: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read. Send it smaller.")
+
+
+class Pixels:
+    """Counts what is read together: a small file may hold a large picture, and a small request many of these."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, picture: object, name: str) -> None:
+        """Raises `TooLarge`. What is no picture, such as null, counts nothing."""
+        if isinstance(picture, Image.Image):
+            self._count += picture.width * picture.height
+        if Image.MAX_IMAGE_PIXELS is not None and self._count > (most := TOGETHER * Image.MAX_IMAGE_PIXELS):
+            raise TooLarge(f"The pictures in {name!r} have more than {most:,} pixels in all. Send fewer at once.")
 
 
 @cache

@@ -6,7 +6,7 @@ check([{"price": 1, "prise": 2}], type_info(list[Item]), "items")     Inside: No
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -26,47 +26,69 @@ def bare(kind: Any) -> Any:
     return kind
 
 
-def check(value: Any, kind: Any, path: str, start: int = 0) -> None:
+def check(value: Any, kind: Any, path: str) -> None:
     """Raises `Inside` for a member that is repeated or that no dataclass has, and for a number that is not finite.
 
-    `kind` is msgspec's type of `value`, None where any may be. `start` is the length of the field's name in `path`.
+    `kind` is msgspec's type of `value`, None where any may be; `path` is the field's name.
     """
-    start, kind = start or len(path), bare(kind)
+    try:
+        _check(value, kind)
+    except _Fault as fault:
+        inside = "".join(reversed(fault.steps))
+        raise Inside(fault.sentence(path + inside), inside + fault.member) from None
+
+
+class _Fault(Exception):
+    """What is wrong, and where: its steps are known on the way out, so that what is right costs no paths."""
+
+    def __init__(self, sentence: Callable[[str], str], member: str = "") -> None:
+        self.sentence, self.member = sentence, member  # of the path of what is wrong, or has the member that is
+        self.steps: list[str] = []  # the innermost first
+
+
+def _check(value: Any, kind: Any) -> None:
+    kind = bare(kind)
     if isinstance(value, list):
-        _list(value, kind, path, start)
+        _list(value, kind)
     elif isinstance(value, dict):
         fields = getattr(kind, "fields", None)
         known = None if fields is None else {each.encode_name: each.type for each in fields}
         if known is not None and getattr(kind, "tag_field", None):
             known[kind.tag_field] = None
-        _members(value, known, path, start)
+        _members(value, known)
         for name, each in value.items():
-            inner = known[name] if known is not None else getattr(kind, "value_type", None)
-            check(each, inner, place(path, name), start)
+            try:
+                _check(each, known[name] if known is not None else getattr(kind, "value_type", None))
+            except _Fault as fault:
+                fault.steps.append(place("", name))
+                raise
     elif isinstance(value, float) and not math.isfinite(value):
-        raise Inside(f"{path!r} is {described(value)}. Send null where a value is not known.", path[start:])
+        said = f"is {described(value)}. Send null where a value is not known."
+        raise _Fault(lambda path: f"{path!r} {said}")
 
 
-def _list(value: list[Any], kind: Any, path: str, start: int) -> None:
+def _list(value: list[Any], kind: Any) -> None:
     kinds = set(map(type, value))
     if kinds <= PLAIN and (float not in kinds or all(map(math.isfinite, filter(None, value)))):
         return
     inner, several = getattr(kind, "item_type", None), getattr(kind, "item_types", ())
     for index, each in enumerate(value):
-        check(each, several[index] if index < len(several) else inner, f"{path}[{index}]", start)
+        try:
+            _check(each, several[index] if index < len(several) else inner)
+        except _Fault as fault:
+            fault.steps.append(f"[{index}]")
+            raise
 
 
 PLAIN = {int, float, bool, type(None)}  # a list of these is looked through at once
 
 
-def _members(value: dict[str, Any], known: Mapping[str, Any] | None, path: str, start: int) -> None:
-    for name in getattr(value, "repeated", ()):
-        at = place(path, name)
-        raise Inside(f"{at!r} is given more than once. Give it once.", at[start:])
-    if known is None:
-        return
-    for name in value:
-        if name not in known:
-            free = [other for other in known if other not in value] or list(known)
-            hint = nearest(name, free) or f" It has {', '.join(list(known)[:12])}."
-            raise Inside(f"No {name[:200]!r} in {path!r}.{hint}", place(path, name)[start:])
+def _members(value: dict[str, Any], known: Mapping[str, Any] | None) -> None:
+    if repeated := getattr(value, "repeated", ()):
+        member = place("", repeated[0])
+        raise _Fault(lambda path: f"{path + member!r} is given more than once. Give it once.", member)
+    odd = next((name for name in value if name not in known), None) if known is not None else None
+    if known is not None and odd is not None:
+        free = [other for other in known if other not in value] or list(known)
+        hint = nearest(odd, free) or f" It has {', '.join(list(known)[:12])}."
+        raise _Fault(lambda path: f"No {odd[:200]!r} in {path!r}.{hint}", place("", odd))

@@ -99,7 +99,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole)
 
 def place(at: str, name: str) -> str:
     """JSON path of a member: `$.age`, `$['Licence(%)']`."""
-    return f"{at}.{name}" if IDENTIFIER.fullmatch(name) else f"{at}[{name[:200]!r}]"
+    name = name[:200]
+    return f"{at}.{name}" if IDENTIFIER.fullmatch(name) else f"{at}[{name!r}]"
 
 
 class Rows:
@@ -119,8 +120,11 @@ class Rows:
         """The columns of `rows`; row i stands at `places[i]`, else at `at[i]`. Raises `BadInput` with all problems."""
         found: list[list[Any]] = [[] for _ in self.rules]
         problems: list[Problem] = []
+        counts = [(count, values) for rule, values in zip(self.rules, found, strict=True) if (count := rule.count())]
         for index, row in enumerate(rows):
             self._row(row, f"{at}[{index}]" if places is None else places[index], found, problems)
+            for count, values in counts:
+                count(values[-1] if values else None)
             if len(problems) >= MAX_PROBLEMS:
                 break
         if problems:

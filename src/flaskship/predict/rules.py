@@ -87,6 +87,10 @@ class Rule:
             raise ValueError(f"{self.name!r} has rows of several shapes. Send them in requests of their own.")
         return column
 
+    def count(self) -> Callable[[Any], None] | None:
+        """A new count of what values that are read together take; it raises `TooLarge`. None where none is needed."""
+        return None
+
     @property
     def noun(self) -> str:
         """What the field takes, for a message."""

@@ -17,6 +17,14 @@ def wsgi(path: str) -> str:
     return path.encode().decode("latin-1")
 
 
+def settle(subjects: Sequence[Subject]) -> None:
+    """Takes away what several would answer at by their functions' names alone, as two modules with a `predict`."""
+    names, paths = [each.name for each in subjects], [each.path for each in subjects]
+    for each in subjects:
+        if each.implied and (paths.count(each.path) > 1 or each.path[1:] in {*names} - {each.name}):
+            each.path = ""
+
+
 def check(subjects: Sequence[Subject]) -> None:
     """Raises `UsageError` where two models, or a model and Flaskship itself, would answer at the same address."""
     several, paths = len(subjects) > 1, set[str]()

@@ -33,6 +33,7 @@ def create_app(subjects: Sequence[Subject], settings: Settings, *, shared: Path 
 
     One model has its routes at /; of several, each has them under /NAME. A function's own path is below nothing.
     """
+    addresses.settle(subjects)
     addresses.check(subjects)
     site = make_site(subjects, settings, shared)
     prefixes: dict[str, Subject | None]

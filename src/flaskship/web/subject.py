@@ -58,6 +58,7 @@ class Subject:
     name: str
     codec: Codec
     path: str = ""  # a route of its own besides /predict, as a function's author wrote it: "/segmentapi"
+    implied: bool = False  # whether `path` is but the function's name, which yields to what else is there
     version: str = ""
     card: dict[str, object] = field(default_factory=dict)
     diagram: bytes = b""  # of the original, as HTML
@@ -182,6 +183,7 @@ def _function(bundle: Bundle, name: str, model: Any, settings: Settings) -> Subj
         version=settings.model_version or bundle.manifest.version,
         codec=Codec(model.signature, hints=model.hints),
         path=model.path,
+        implied=model.path == f"/{model.name}",
         card=card(bundle) | {"kind": model.facts.kind},
     )
     made.open(

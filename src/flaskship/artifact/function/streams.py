@@ -73,4 +73,5 @@ class Awaited(Iterator[Any]):
 
 def failed(function: str, error: BaseException) -> PredictionFailed:
     """What `error`, raised by the user's function, is to whoever asked. Its words are for the log, never sent."""
-    return PredictionFailed(f"{function} raised {type(error).__name__}: {error}.")
+    said = f": {error}" if str(error) else ""
+    return PredictionFailed(f"{function} raised {type(error).__name__}{said}.")
