@@ -18,8 +18,5 @@ def load(job: Job) -> Loaded:
     if len(bundles) == 1 and bundles[0].manifest.code:
         os.chdir(bundles[0].folder / bundles[0].manifest.code.root)
     found = [each for bundle in bundles for each in subjects(bundle, job.settings)]
-    if len(bundles) > 1:  # of two Hugging Face folders with one task neither has the path of its own
-        for each in found:
-            each.path = "" if each.card["framework"] == "transformers" else each.path
     made = application(found, job.settings, shared=job.shared)
     return Loaded(application=made, names=tuple(each.name for each in found))
