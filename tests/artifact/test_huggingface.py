@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,32 @@ def test_texts_of_like_length_go_together_so_that_little_is_padding() -> None:
     assert padding(lengths, [list(range(32)), list(range(32, 64))]) > 0.5  # as they come
     assert all(len({at % 2 for at in part}) == 1 for part in by_length(lengths, [at % 2 for at in range(64)]))
     assert max(map(len, by_length([5] * 100, rows=8))) == 8
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return networks.text_models(tmp_path_factory.mktemp("text"))
+
+
+@pytest.mark.parametrize("name", ["brief", "rewrite", "story"])
+def test_what_is_written_for_several_is_what_is_written_for_each(name: str, written: dict[str, Path]) -> None:
+    model = load(written[name])
+    texts = [networks.SENTENCES[0], "ship", "A train to Bonn was late again"]
+    assert answers(model, texts) == [answers(model, [each])[0] for each in texts]
+
+
+def test_defaults_are_those_of_the_checkpoint(written: dict[str, Path]) -> None:
+    said = written["brief"] / "generation_config.json"
+    kept = json.loads(said.read_text())
+    said.write_text(json.dumps({**kept, "num_beams": 3, "max_length": 33}))
+    defaults = {each.name: each.default for each in load(written["brief"]).signature.inputs}
+    assert (defaults["num_beams"], defaults["max_new_tokens"], defaults["do_sample"]) == (3, 33, False)
+
+
+def test_a_stream_that_nobody_reads_any_more_ends(written: dict[str, Path]) -> None:
+    model = artifact.functions(written["story"], ".", checkpoint.CONFIG)["stream"]
+    before = threading.active_count()
+    stream = answers(model, ["The ship"])[0]
+    next(stream)
+    stream.close()
+    assert threading.active_count() == before
