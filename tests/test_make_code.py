@@ -190,6 +190,7 @@ def test_an_app_is_named_in_several_ways(
 
 
 def test_secrets_are_named_and_their_values_nowhere(app: Path, tmp_path: Path) -> None:
+    (app / "flaskship.toml").write_text('env = ["TOKEN=hush"]')
     made = packed(app, tmp_path / "b", env=("TOKEN=hush", "MODE=fast"), secret=("TOKEN",))
     assert made.manifest.secrets == ("TOKEN",)
     assert made.manifest.env == {"GREETING": "hello", "MODE": "fast"}

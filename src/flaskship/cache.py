@@ -105,7 +105,7 @@ def lock(target: Target) -> Path:
 def listing(folder: Path) -> Iterator[tuple[str, int, int]]:
     """Path, size in bytes and time of change in ns of each file; of what is installed or made, nothing."""
     for place, folders, files in os.walk(folder):
-        folders[:] = [each for each in folders if each not in PASSED and not Path(place, each, "pyvenv.cfg").exists()]
+        folders[:] = [each for each in folders if each not in PASSED and not _stat(Path(place, each, "pyvenv.cfg"))]
         for name in files:
             path = Path(place, name)
             if not name.endswith(WRITTEN) and (found := _stat(path)):
@@ -115,7 +115,7 @@ def listing(folder: Path) -> Iterator[tuple[str, int, int]]:
 def _stat(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
-    except OSError:  # gone meanwhile, or a symlink to nowhere
+    except OSError:  # gone meanwhile, a symlink to nowhere, or in a folder that cannot be read
         return None
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from flaskship.errors import UsageError
 from flaskship.settings import Settings, environment
 
 OWN = ("FLASKSHIP_", "PATH", "HOME", "LD_", "PYTHONHOME")  # of the process
+FILES = ("pyproject.toml", "flaskship.toml")  # of settings
 
 
 def given(settings: Settings, secrets: Iterable[str] = ()) -> dict[str, str]:
@@ -33,6 +35,16 @@ def baked(settings: Settings) -> dict[str, str]:
     """What an image keeps of it: no secret. Raises `UsageError` for a name that has no value here."""
     kept = [each for each in settings.env if each.partition("=")[0] not in settings.secret]
     return pairs([_valued(each) for each in kept], "--env")
+
+
+def holding(folder: Path, settings: Settings) -> Iterator[str]:
+    """The files of settings in which a secret's value stands: no image has them."""
+    pairs = (each.partition("=") for each in settings.env)
+    values = [value for name, _, value in pairs if value and name in settings.secret]
+    for name in FILES:
+        path = folder / name
+        if path.is_file() and any(each in path.read_text(encoding="utf-8", errors="replace") for each in values):
+            yield f"/{name}"
 
 
 def _valued(word: str) -> str:

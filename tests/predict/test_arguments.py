@@ -431,7 +431,7 @@ def test_uploads_are_files_with_safe_names_in_a_folder_of_their_own():
         assert [(path.name, path.read_bytes()) for path in paths] == [(kept, b"a"), (kept, b"b")]
         request.close()
         assert not any(path.parent.parent.exists() for path in paths)
-    long = by.decode_pairs([(name, Upload(name=name, filename="x" * 500 + ".jpeg", body=b"1")) for name in "ab"])
+    long = by.decode_pairs([(name, Upload(name=name, filename="字" * 500 + ".jpeg", body=b"1")) for name in "ab"])
     assert long.columns["a"][0].suffix == ".jpeg"
     long.close()
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flaskship.errors import MAX_PROBLEMS, BadInput, NotJSON, UnsupportedContent
-from flaskship.predict import delimited, table, writers
+from flaskship.errors import MAX_PROBLEMS, BadInput, NotJSON, TooLarge, UnsupportedContent
+from flaskship.predict import delimited, sheets, table, writers
 from flaskship.predict.codec import Codec
 from flaskship.schema import Answer, Columns, Field, FieldType, Output, Signature, Task
 
@@ -312,6 +312,26 @@ def test_the_first_sheet_of_a_spreadsheet_is_read():
     content = sheet(["city", "age", "income"], ["Bonn", 45, 1.5], [None, None, None], [10115, 30, None])
     assert read(content, on_error="null") == [(45, 1.5, "Bonn"), (30, pytest.approx(np.nan, nan_ok=True), "10115")]
     assert written(content).splitlines()[2] == b"10115,30,,no,0.5,0.5"
+
+
+def test_a_spreadsheet_that_would_take_all_memory_is_refused_before_it_is_read(monkeypatch):
+    def far(cell: str) -> bytes:
+        content, out = sheet(["age"], [1]), io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+            for name in old.namelist():
+                new.writestr(
+                    name, old.read(name).replace(b"<row><c><v>1", b'<row><c s="0" r="%s"><v>1' % cell.encode())
+                )
+        return out.getvalue()
+
+    sheets.check(far("XFD2000"))  # 32 million cells
+    with pytest.raises(TooLarge, match="1,048,576 × 16,384 cells"):
+        sheets.check(far("XFD1048576"))  # would be 500 GB
+    monkeypatch.setattr(sheets, "UNPACKED", 100)
+    with pytest.raises(TooLarge, match="unpacks to more than the 100 bytes"):
+        sheets.check(sheet(["age"], [1]))
+    with pytest.raises(BadInput, match="cannot be read"):
+        sheets.check(sheet(["age"])[:-30])
 
 
 def test_a_cell_of_a_spreadsheet_that_does_not_fit_is_told():

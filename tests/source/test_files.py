@@ -134,6 +134,11 @@ def test_the_dockerignore_of_the_folder_that_the_app_runs_in_is_heeded_too(folde
     assert set(read(folder(files)).files) == {"api/app.py", "data/x.csv"}
 
 
+def test_a_secret_key_that_is_made_anew_at_each_start_is_told(folder: Write) -> None:
+    place = folder(BASE | {"app.py": "import os\n" + APP + "app.config['SECRET_KEY'] = os.urandom(24).hex()\n"})
+    assert "app.py, line 9 makes a new secret key at each start" in " ".join(read(place).warnings)
+
+
 def test_dockerignore_is_heeded_but_for_what_the_app_needs(folder: Write) -> None:
     place = folder(
         BASE
@@ -232,6 +237,7 @@ def test_links_are_followed_inside_and_named_where_they_lead_out(folder: Write, 
 def test_what_is_no_file_stays_out(folder: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     place = folder(BASE)
     os.mkfifo(place / "pipe")
+    os.mkfifo(place / ".dockerignore")  # is not waited for
     monkeypatch.chdir(place)  # a socket's path is short
     with socket.socket(socket.AF_UNIX) as made:
         made.bind("x.sock")

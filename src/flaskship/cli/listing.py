@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from flaskship import app_bundle, cache, make, plan
+from flaskship import app_bundle, cache, make, plan, variables
 from flaskship.app_bundle import AppBundle, Packed
 from flaskship.bundle import REPORT
 from flaskship.cli import about, talk, targets
@@ -27,7 +27,8 @@ def lines(text: str, settings: Settings) -> Iterator[str]:
             else make.make(target, settings, found, talk.note, linked=True)
         )
         code = isinstance(bundle, AppBundle) or bundle.manifest.code is not None
-        content = about.contents(bundle, settings.exclude) if code else Content(files=_own(bundle))
+        holding = variables.holding(bundle.folder, settings) if isinstance(bundle, AppBundle) else ()
+        content = about.contents(bundle, (*settings.exclude, *holding)) if code else Content(files=_own(bundle))
         yield from _files(content)
         yield from _image(bundle, content, settings, code=code)
 

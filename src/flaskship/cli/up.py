@@ -17,6 +17,7 @@ from flaskship.deploy.service import Service
 from flaskship.errors import UsageError
 from flaskship.plan import BAKED
 from flaskship.settings import Duration, parse
+from flaskship.target import Kind
 
 RUNNING = ("api_key", "replicas", "memory", "cpus", "rate_limit", "tls_cert", "tls_key", "nginx")
 PLAIN = 80
@@ -59,6 +60,8 @@ def command(target: str, port: int | None, output: Path | None, wait: str, **fla
         if service.page_port not in (0, service.published):
             talk.warn(f"It is written for localhost:{service.page_port}. Publish that: -p {service.page_port}")
         folder = output.resolve() if output else stack.default_folder(service.name)
+        if service.kind is Kind.APP and service.replicas > 1:
+            talk.warn("Each container has files and memory of its own. Where the app keeps state there: --replicas 1")
         made = stack.Stack(service=service, identity=held.id, folder=folder, client=client, say=talk.note)
         url = made.up(patience)
         talk.note(f"{service.name} is ready behind nginx; its files are in {folder}")

@@ -65,7 +65,7 @@ def look(target: Target, settings: Settings, say: Say) -> Found:
     folder = target.folder.resolve()
     say(f"Reading {target}")
     start = entry.find(folder, _given(target, folder, settings))
-    content = files.contents(folder, start, settings.exclude)
+    content = files.contents(folder, start, (*settings.exclude, *variables.holding(folder, settings)))
     wanted = requirements.find(folder, start, content)
     if wanted.flaskship:
         wanted = replace(wanted, wanted=tuple(sorted({*_own(wanted.wanted), *wanted.wanted})))
@@ -154,8 +154,13 @@ def warnings(found: Found, settings: Settings) -> tuple[str, ...]:
         else []
     )
     missing = [f"The code names {each}, which is not in the folder." for each in content.missing]
-    secret = [f"{each!r} looks like a secret and stays out of images." for each in content.secrets]
+    secret = [f"{each!r} looks like a secret and stays out of images{given(each)}." for each in content.secrets]
     return tuple(dict.fromkeys([*missing, *secret, *apt, *content.warnings, *found.wanted.warnings]))
+
+
+def given(path: str) -> str:
+    """How a container gets what a secret file holds, where there is a way."""
+    return f": flaskship run --env-file {path}" if path.rpartition("/")[2].startswith(".env") else ""
 
 
 def _given(target: Target, folder: Path, settings: Settings) -> str:

@@ -9,6 +9,7 @@ from typing import IO, Any
 import python_calamine
 
 from flaskship.errors import BadInput
+from flaskship.predict import sheets
 from flaskship.predict.columns import Faults, Read, from_values, of_value
 from flaskship.predict.rules import Rule
 
@@ -19,8 +20,10 @@ class Reader:
     format = "excel"
 
     def __init__(self, stream: IO[bytes]) -> None:
+        content = stream.read()
+        sheets.check(content)
         try:
-            sheet = python_calamine.load_workbook(io.BytesIO(stream.read())).get_sheet_by_index(0)
+            sheet = python_calamine.load_workbook(io.BytesIO(content)).get_sheet_by_index(0)
         except (python_calamine.CalamineError, OSError, ValueError, IndexError) as error:
             raise BadInput(f"The spreadsheet cannot be read: {error}.") from error
         rows = [row for row in sheet.to_python() if any(cell != "" for cell in row)]

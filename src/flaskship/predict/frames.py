@@ -10,6 +10,7 @@ import msgspec
 import pandas as pd
 
 from flaskship.errors import BadInput, UnsupportedContent
+from flaskship.predict import sheets
 from flaskship.predict.delimited import DECIMAL_COMMA, decoded, sniff_delimiter
 from flaskship.predict.rules import described
 from flaskship.predict.table import format_of
@@ -68,11 +69,16 @@ def _json_lines(body: bytes) -> pd.DataFrame:
     return pd.DataFrame(msgspec.json.decode(body) if is_array else msgspec.json.Decoder().decode_lines(body))
 
 
+def _excel(body: bytes) -> pd.DataFrame:
+    sheets.check(body)
+    return pd.read_excel(io.BytesIO(body), engine="calamine")
+
+
 _READERS: dict[str, Callable[[bytes], pd.DataFrame]] = {
     "csv": _csv,
     "jsonl": _json_lines,
     "parquet": lambda body: pd.read_parquet(io.BytesIO(body), engine="pyarrow"),
-    "excel": lambda body: pd.read_excel(io.BytesIO(body), engine="calamine"),
+    "excel": _excel,
 }
 
 

@@ -20,7 +20,7 @@ from flaskship.errors import FileError
 DATA_URL = re.compile(r"data:(?P<type>[^,;]*)(?:;(?!base64,)[^,;]*)*(?P<base64>;base64)?,", re.IGNORECASE)
 SPACE = re.compile(r"[\r\n\t ]+")
 ODD = re.compile(r"[^\w. ()+-]")
-LONGEST = 120  # characters of a file's name that are kept
+LONGEST = 60  # characters of a file's name that are kept: of four bytes each, they still make a name of a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,7 @@ def contents(folder: Path, entry: Entry, exclude: Sequence[str] = ()) -> Content
         else:
             files[path] = size
     warnings += [*pointers(tree, files), *used_secrets(secret, needed), *secrets.in_code(tree, files)]
+    warnings += secrets.remade(modules)
     into = named.written_into(names, tree, entry.root)
     warnings += [f"{at[1:-1]} writes into {path!r}, which is not there: it is made." for path, at in into.items()]
     return Content(

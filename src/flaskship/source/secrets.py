@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from flaskship.source.code import Module
 from flaskship.source.tree import Tree
+from flaskship.source.values import written
 
 NAMES = re.compile(
     r"(?i)^(\.env(\..+|-.+|rc)?|.+\.env|.*\.(key|p12|pfx|jks|keystore|ppk|p8|kdbx|ovpn)|id_(rsa|dsa|ecdsa|ed25519)"
@@ -28,6 +31,8 @@ KEYS = re.compile(
     r"\b(AKIA[0-9A-Z]{16}|[sr]k_(live|test)_\w{20,}|AIza[\w-]{35}|gh[ps]_\w{36}|xox[abp]-[\w-]{20,}|hf_\w{30,}"
     r"|sk-[\w-]{32,}|SG\.[\w-]{20,}\.[\w-]{20,})\b"
 )
+SIGNS = re.compile(r"(?i)(^|\W)secret_key\W*$")  # app.secret_key, app.config["SECRET_KEY"]
+RANDOM = re.compile(r"^(os\.urandom|secrets\.\w+|uuid\.uuid[14]|random\.\w+|Fernet\.generate_key)$")
 LARGEST = 64 << 10  # bytes of a file that is looked into
 
 
@@ -61,3 +66,20 @@ def in_code(tree: Tree, paths: Iterable[str]) -> Iterator[str]:
             if found := KEYS.search(text) or PRIVATE.search(text):
                 line = text.count("\n", 0, found.start()) + 1
                 yield f"{path}, line {line} holds what looks like a key, and goes in: --env is the place for it."
+
+
+def remade(modules: Sequence[Module]) -> Iterator[str]:
+    """A key for sessions that every process makes anew: what one has signed, no other takes. A sentence each."""
+    for module in modules:
+        for node in module.nodes:
+            if isinstance(node, ast.Assign):
+                named = any(SIGNS.search(written(each)) for each in node.targets)
+                random = any(
+                    isinstance(each, ast.Call) and RANDOM.match(module.dotted(each.func))
+                    for each in ast.walk(node.value)
+                )
+                if named and random:
+                    yield (
+                        f"{module.path}, line {node.lineno} makes a new secret key at each start: sessions end with it,"
+                        " and several workers or containers do not take each other's."
+                    )

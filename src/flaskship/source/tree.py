@@ -60,9 +60,12 @@ class Tree:
 
     def read(self, path: str, limit: int = 1 << 20) -> str:
         """A file's text, at most `limit` bytes of it; "" where it cannot be read."""
+        file = self.folder / path
+        if not file.is_file():  # nor a pipe, which would be waited for
+            return ""
         try:
-            with (self.folder / path).open("rb") as file:
-                data = file.read(limit)
+            with file.open("rb") as stream:
+                data = stream.read(limit)
         except OSError:
             return ""  # says nothing then: it is named among the warnings
         coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
@@ -122,7 +125,7 @@ class Walk:
     def inside(self, link: os.DirEntry[str], path: str, above: tuple[str, ...]) -> bool:
         """Whether the link leads to something of this folder; where not, says so."""
         target = os.path.realpath(link.path)
-        if not Path(target).exists():
+        if not os.access(target, os.F_OK):  # nor where nobody may look
             self.leave(path, f"a link to {str(Path(link.path).readlink())!r}, which is not there", warn=True)
         elif target in above:
             self.leave(path, "a link to a folder that it lies in")

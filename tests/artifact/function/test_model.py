@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 import threading
 
@@ -350,3 +351,10 @@ def test_an_array_is_answered_as_it_is_where_the_hint_allows_it(load, ask) -> No
     for hint in ("np.ndarray | str", "np.ndarray", "Any"):
         found = ask(load(f"def predict(x: int) -> {hint}: return np.ones(2)")["predict"], {"x": 0})[0]
         assert isinstance(found, np.ndarray)
+
+
+def test_an_answer_may_hold_what_no_reader_could_tell_apart(load, ask) -> None:
+    hint = "dict[str, datetime.date | str | None]"
+    models = load(f"import datetime\n@endpoint\ndef day(x: int) -> {hint}: return {{'day': datetime.date(2026, 1, x)}}")
+    assert ask(models["day"], {"x": 2}) == [{"day": datetime.date(2026, 1, 2)}]
+    assert models["day"].signature.outputs[0].schema == {}

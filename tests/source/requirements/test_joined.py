@@ -161,6 +161,11 @@ def test_numpy_is_as_new_as_what_a_file_names(tmp_path):
     assert found.wanted == ("numpy>=2" if np.__version__ >= "2" else "numpy==1.19.5",)
 
 
+def test_a_text_that_speaks_of_torch_is_no_model_of_it(tmp_path):
+    files = {"notes__txt": "torch==1.0, trained by torch", "pytorch__txt": "x"}
+    assert needs(tmp_path, "import flask", **files).wanted == ("flask",)
+
+
 def test_model_files_of_other_libraries_imply_them(tmp_path):
     (tmp_path / "boost.cbm").write_bytes(b"CBM1" + bytes(60))
     (tmp_path / "trees.txt").write_bytes(b"tree\nversion=v3\nnum_class=1\n")

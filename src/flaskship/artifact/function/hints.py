@@ -241,6 +241,9 @@ def _object(hint: Any, answer: bool) -> Reading:
     return Reading(hint=hint, type=FieldType.OBJECT, schema=_schema(hint, answer))
 
 
+APART = "Type unions may not"  # what msgspec says of types that it writes, but cannot tell apart
+
+
 def _schema(hint: Any, answer: bool) -> dict[str, Any]:
     """Its JSON Schema. Raises `Unsuitable` for what msgspec does not read."""
 
@@ -257,6 +260,8 @@ def _schema(hint: Any, answer: bool) -> dict[str, Any]:
         if not answer:
             msgspec.json.Decoder(hint)
     except (TypeError, NameError, AttributeError, RecursionError) as error:
+        if answer and str(error).startswith(APART):
+            return {}
         raise Unsuitable(f"is {named(hint)}, which cannot be a field: {str(error).partition(' - type')[0]}") from error
     return schema
 

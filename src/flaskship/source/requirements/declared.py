@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -77,9 +78,9 @@ def _upwards(root: str) -> Iterator[str]:
 
 def _files(place: Path) -> Iterator[str]:
     if place.is_dir():
-        yield from (each.name for each in place.iterdir() if each.is_file())
+        yield from (each.name for each in place.iterdir() if os.access(each, os.R_OK) and each.is_file())
         for inner in place.iterdir():
-            if inner.is_dir() and inner.name.lower() == "requirements":
+            if inner.name.lower() == "requirements" and os.access(inner, os.R_OK) and inner.is_dir():
                 yield from (f"{inner.name}/{each.name}" for each in inner.iterdir() if each.is_file())
 
 

@@ -73,7 +73,7 @@ def _file(held: Held, folder: Path, path: str, installed: Mapping[str, Sequence[
     try:
         found = sniff(folder / path)
     except NotRecognised as error:
-        if "torch" in error.detail:  # as torch.save writes it, which is not served by itself
+        if re.match(r"'.*?' was (written|saved) by torch", error.detail):  # which is not served by itself
             held.add("torch", path)
         return
     except (UnsafePickle, MissingExtra) as error:
