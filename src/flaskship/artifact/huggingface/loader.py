@@ -165,8 +165,8 @@ def _first(error: BaseException) -> str:
 
 
 def _facts(network: Network) -> Facts:
-    used = ["transformers", "torch", "tokenizers", "safetensors", "numpy"]
-    used += ["pillow", "torchvision"] if network.sees else []
+    used = ["transformers", "torch", "tokenizers", "safetensors", "numpy", "pillow"]  # the last for `vision`, unasked
+    used += ["torchvision"] if network.sees else []
     used += ["sentencepiece"] if network.spells else []
     config = checkpoint.config(network.folder)
     made = {"transformers": str(config["transformers_version"])} if config.get("transformers_version") else {}
