@@ -64,7 +64,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "joblib": (SKLEARN,),
     "skops": (SKLEARN,),
     "pandas": (SKLEARN, "predict/frames.py"),
-    "PIL": ("predict/images.py", "results.py"),
+    "PIL": ("predict/images.py", "results.py", "artifact/huggingface/"),
+    "transformers": ("artifact/huggingface/",),
+    "torch": ("artifact/huggingface/",),
     "scipy": (SKLEARN, "compiler/"),
     "xgboost": ("artifact/booster.py", "compiler/"),
     "lightgbm": ("artifact/booster.py", "compiler/"),
@@ -73,6 +75,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "onnxscript": ("compiler/net.py",),
 }
 FRAMEWORKS = (
+    "torch",
+    "transformers",
     "sklearn",
     "pandas",
     "scipy",
@@ -83,7 +87,6 @@ FRAMEWORKS = (
     "catboost",
     "onnx",
     "skl2onnx",
-    "torch",
 )
 
 # Imports inside a function, each with its reason. Everything else stands at a module's top.

@@ -4,7 +4,7 @@
     model.json       (or model.onnx, model.joblib, …) the one file that answers
     golden.json      example rows with the answers of the original model
     diagram.html     scikit-learn's own drawing of the original, where it is scikit-learn's
-    code/            in place of a model's file: the folder of a function, as it is
+    code/            in place of a model's file: the folder of a function, as it is, or of Hugging Face's
     link             in place of code/: the absolute path of that folder, served where it lies; no part of the digest
     report.json      what was measured when it was made; no part of the digest, since a clock never repeats itself
 
@@ -184,7 +184,7 @@ class Bundle:
         """The model that answers, with the manifest's signature. Raises as `artifact.open`."""
         manifest = self.manifest
         if manifest.code:
-            return next(iter(self.functions().values()))
+            return next(iter(self.functions(trust=trust).values()))
         path = self.path / manifest.model
         if manifest.compilation.compiled:
             return artifact.compiled(path, manifest.signature, manifest.facts)
@@ -192,12 +192,12 @@ class Bundle:
             return refined(artifact.isolated(path, manifest.facts), manifest.signature)
         return refined(artifact.open(path, trust=trust, known=manifest.signature), manifest.signature)
 
-    def functions(self) -> dict[str, FunctionModel]:
+    def functions(self, *, trust: bool = False) -> dict[str, FunctionModel]:
         """The functions by their endpoints' names; none of a model. Raises what its module raises."""
         code = self.manifest.code
         if code is None:
             return {}
-        return artifact.functions(self.folder, code.root, code.file, code.attribute)
+        return artifact.functions(self.folder, code.root, code.file, code.attribute, trust=trust)
 
     @property
     def folder(self) -> Path:

@@ -88,6 +88,7 @@ WEIGHTS = (
         ".mlmodel",
     ),
 )
+TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.model")  # of text
 BAKED = (
     "workers",
     "threads",
@@ -274,7 +275,8 @@ def _code(names: Mapping[str, Path], *, own: bool) -> Iterator[Part]:
 
 def is_heavy(name: str, size: int) -> bool:
     """Whether a file beside code goes into the layer before it, so that other code need not send it again."""
-    return size >= LIGHT or PurePosixPath(name).suffix in WEIGHTS
+    path = PurePosixPath(name)
+    return path.name not in TOKENIZERS and (size >= LIGHT or path.suffix in WEIGHTS)
 
 
 def env(bundle: Packed, settings: Settings) -> dict[str, str]:

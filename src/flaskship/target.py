@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
     MODEL = "model"
     FUNCTION = "function"
+    CHECKPOINT = "checkpoint"  # a folder of Hugging Face's, served as functions
     APP = "app"
 
 

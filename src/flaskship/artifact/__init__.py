@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from flaskship.artifact.huggingface.checkpoint import CONFIG
 from flaskship.artifact.model import Model
 from flaskship.artifact.sniff import Format, Sniffed, sniff
 from flaskship.errors import MissingExtra, NotRecognised
@@ -31,6 +32,7 @@ LOADERS = {
 EXTRAS = {"sklearn": "sklearn", "pandas": "sklearn", "skops": "sklearn", "joblib": "sklearn", "scipy": "sklearn"} | {
     name: name for name in ("xgboost", "lightgbm", "catboost", "torch")
 }
+EXTRAS |= dict.fromkeys(("torch", "transformers", "safetensors", "tokenizers"), "huggingface")
 
 
 def open(path: Path, *, trust: bool = False, like: Array | None = None, known: Signature | None = None) -> Model:
@@ -94,12 +96,22 @@ def isolated(path: Path, facts: Facts | None = None) -> Model:
     return model
 
 
-def functions(folder: Path, root: str, file: str, attribute: str = "") -> dict[str, FunctionModel]:
+def functions(
+    folder: Path, root: str, file: str, attribute: str = "", *, trust: bool = False
+) -> dict[str, FunctionModel]:
     """The functions of a module, each as a model, by its endpoint's name. `root` and `file` are relative to `folder`.
 
+    Those of a Hugging Face folder are its tasks; its `file` is config.json, and with `trust` its own code may run.
     Raises what importing the module raises as a `TargetError`, and for a type hint that cannot be a field.
     """
-    found: dict[str, FunctionModel] = _loader("function.loader").load(folder / root, file, attribute)
+    found: dict[str, FunctionModel]
+    if file == CONFIG:
+        try:
+            found = _loader("huggingface.loader").load(folder / root, trust=trust)
+        except ModuleNotFoundError as error:
+            raise missing(error, folder.name) from error
+        return found
+    found = _loader("function.loader").load(folder / root, file, attribute)
     return found
 
 

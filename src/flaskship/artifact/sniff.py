@@ -93,8 +93,8 @@ def _file(path: Path, head: bytes) -> Sniffed:
 
 def _unknown(path: Path, seems: str) -> NotRecognised:
     return NotRecognised(
-        f"{path.name or str(path)!r} {seems}. Flaskship serves: {SUPPORTED}, bundles, functions (FILE.py), and web apps"
-        " (a folder)."
+        f"{path.name or str(path)!r} {seems}. Flaskship serves: {SUPPORTED}, bundles, Hugging Face folders, functions"
+        " (FILE.py), and web apps (a folder)."
     )
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flaskship.app_bundle import AppBundle, Packed
+from flaskship.artifact.huggingface import checkpoint
 from flaskship.bundle import Bundle, Endpoint
 from flaskship.schema import Field, Signature
 from flaskship.source import Content, Entry, files
@@ -66,6 +67,8 @@ def contents(bundle: Packed, exclude: Sequence[str] = ()) -> Content:
         return files.contents(bundle.folder, bundle.manifest.entry, exclude)
     code = bundle.manifest.code
     assert code is not None
+    if code.file == checkpoint.CONFIG:
+        return Content(files=checkpoint.files(bundle.folder))
     root = "" if code.root == "." else f"{code.root}/"
     return files.contents(bundle.folder, Entry(root=code.root, file=f"{root}{code.file}"), exclude)
 

@@ -52,7 +52,7 @@ def _functions(bundle: Bundle, url: str, settings: Settings) -> str:
     assert code is not None
     if not rows:
         return "no golden rows: a function has one where each argument has an example or a default"
-    functions = {} if url else bundle.functions()
+    functions = {} if url else bundle.functions(trust=settings.trust)
     prefixes = {each.name: f"/{each.name}" if len(code.endpoints) > 1 else "" for each in code.endpoints}
     for name, golden in rows.items():
         if url:

@@ -50,7 +50,7 @@ def command(
     settings = load(flags)
     bundle = targets.modelled(target, settings, "predict with")
     if bundle.manifest.code:
-        function = _one(bundle.functions(), target)
+        function = _one(bundle.functions(trust=settings.trust), target)
         predictor, codec = Predictor(function), Codec(function.signature, hints=function.hints)
     else:
         predictor, codec = Predictor(bundle.load(trust=settings.trust)), Codec(bundle.manifest.signature)
@@ -67,13 +67,14 @@ def command(
 
 
 def _one(functions: Mapping[str, FunctionModel], target: str) -> FunctionModel:
-    """The only function. Raises `UsageError` where there are several, and where it streams."""
-    if len(functions) > 1:
+    """The only function that does not stream. Raises `UsageError` where there are several, and where there is none."""
+    whole = [found for found in functions.values() if not found.streams]
+    if len(whole) > 1:
         raise UsageError(f"{target!r} has {len(functions)} endpoints: {', '.join(functions)}. Name one: FILE.py:NAME")
-    name, found = next(iter(functions.items()))
-    if found.streams:
+    if not whole:
+        name = next(iter(functions))
         raise UsageError(f"{name!r} answers bit by bit, which is for HTTP: flaskship serve {target}")
-    return found
+    return whole[0]
 
 
 def _pair(text: str, signature: Signature) -> tuple[str, Given]:

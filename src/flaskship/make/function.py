@@ -47,7 +47,7 @@ def make(
     content = files.contents(folder, entry, (*settings.exclude, *variables.holding(folder, settings)))
     wanted = requirements.find(folder, entry, content)
     models = artifact.functions(folder, code.root, code.file, code.attribute)
-    rows, doubts = _recorded(models)
+    rows, doubts = golden(models)
     first = next(iter(models.values()))
     manifest = Manifest(
         flaskship=__version__,
@@ -60,7 +60,7 @@ def make(
         compilation=Compilation(compiled=False, reason="it is code"),
         requirements=_pinned(wanted, models.values()),
         warnings=tuple(dict.fromkeys([*first.facts.warnings, *doubts, *content.warnings, *wanted.warnings])),
-        code=replace(code, endpoints=tuple(_endpoint(name, each) for name, each in models.items())),
+        code=replace(code, endpoints=tuple(described(name, each) for name, each in models.items())),
     )
     return bundle.write_code(into, manifest, folder, None if linked else content.files, rows)
 
@@ -93,11 +93,11 @@ def _inside(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _endpoint(name: str, model: FunctionModel) -> Endpoint:
+def described(name: str, model: FunctionModel) -> Endpoint:
     return Endpoint(name=name, path=model.path, signature=model.signature, batch=model.batch)
 
 
-def _recorded(models: Mapping[str, FunctionModel]) -> tuple[dict[str, Recorded], list[str]]:
+def golden(models: Mapping[str, FunctionModel]) -> tuple[dict[str, Recorded], list[str]]:
     """Golden rows by endpoint, and what speaks against them."""
     rows, doubts = {}, []
     for name, model in models.items():

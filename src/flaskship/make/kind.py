@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flaskship import artifact
 from flaskship.artifact.function import reading
+from flaskship.artifact.huggingface import checkpoint
 from flaskship.errors import NotRecognised
 from flaskship.settings import Settings
 from flaskship.target import CODE, Kind, Target
@@ -14,6 +15,8 @@ def kind(target: Target, settings: Settings) -> Kind:
     path = target.path
     if settings.weights:
         return Kind.MODEL
+    if path.is_dir() and not (settings.app or target.attribute) and checkpoint.is_one(path):
+        return Kind.CHECKPOINT
     if path.is_dir():
         return Kind.APP if settings.app or target.attribute or _has_code(target) else _model(target)
     if path.suffix != CODE:

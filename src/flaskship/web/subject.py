@@ -179,7 +179,7 @@ def subjects(bundle: Bundle, settings: Settings) -> tuple[Subject, ...]:
     code = bundle.manifest.code
     if code is None:
         return (subject(bundle, settings),)
-    models, rows = bundle.functions(), bundle.recorded
+    models, rows = bundle.functions(trust=settings.trust), bundle.recorded
     found = []
     for endpoint in code.endpoints:
         name = endpoint.name if len(code.endpoints) > 1 else bundle.manifest.name
@@ -204,7 +204,7 @@ def _function(bundle: Bundle, name: str, model: Any, settings: Settings) -> Subj
         Predictor(
             model,
             fast=not model.batch,
-            max_batch=model.batch,
+            max_batch=min(model.batch, settings.max_batch or model.batch),
             max_queue=settings.max_queue,
             timeout=settings.timeout,
             observe=made.observe,

@@ -10,7 +10,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Callee:
     function: Callable[..., Any]  # a method is bound
     name: str
     batch: int
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # of arguments that have none in the function's own words
 
     def __str__(self) -> str:
         code = getattr(plain(self.function), "__code__", None)
@@ -151,8 +152,9 @@ def _argument(callee: Callee, parameter: inspect.Parameter, hints: Mapping[str, 
         raise callee.wrong(name, str(error), possible=True) from error
     if callee.batch and default is not NO_DEFAULT:
         default = _sole(callee, name, default)
+    default = callee.defaults.get(name, default)
     nullable = found.nullable or default is None
-    field = Field(
+    made = Field(
         name=name,
         type=found.type,
         dtype=found.dtype,
@@ -168,7 +170,7 @@ def _argument(callee: Callee, parameter: inspect.Parameter, hints: Mapping[str, 
         boxed=True,
     )
     positional = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
-    return Argument(name=name, field=field, reading=found, positional=positional, default=default)
+    return Argument(name=name, field=made, reading=found, positional=positional, default=default)
 
 
 def _one_of(hint: Any) -> Reading:

@@ -1,0 +1,118 @@
+"""A loaded checkpoint: its network, its tokenizer or its image processor, and what these allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from flaskship.artifact.huggingface import checkpoint
+from flaskship.errors import BadInput, TargetError
+
+ENDLESS = 10**9  # transformers writes 10**30 where a tokenizer says no limit
+SHIFTED = ("roberta", "camembert", "mpnet", "longformer", "data2vec-text", "ibert", "esm", "led", "bertweet")
+Tokens = Mapping[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Network:
+    folder: Path
+    model: Any
+    own: bool  # code of its own may run
+
+    @property
+    def config(self) -> Any:
+        return self.model.config
+
+    @property
+    def device(self) -> Any:
+        return self.model.device
+
+    @cached_property
+    def tag(self) -> str:
+        return checkpoint.tag(self.folder)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return self._part(transformers.AutoTokenizer, "tokenizer")
+
+    @cached_property
+    def processor(self) -> Any:
+        return self._part(transformers.AutoImageProcessor, "image processor")
+
+    def _part(self, auto: Any, what: str) -> Any:
+        try:
+            return auto.from_pretrained(self.folder, local_files_only=True, trust_remote_code=self.own)
+        except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError, RuntimeError) as error:
+            said = str(error).strip().partition("\n")[0].rstrip(".")
+            raise TargetError(
+                f"{self.folder.name!r} has no {what} that can be loaded: {said}. Save it there: {what}.save_pretrained."
+            ) from error
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes pictures."""
+        return "processor" in self.__dict__
+
+    @property
+    def spells(self) -> bool:
+        """Whether its tokenizer is read by sentencepiece."""
+        return "tokenizer" in self.__dict__ and not getattr(self.tokenizer, "is_fast", True)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if checkpoint.is_safe(self.folder):
+            return ()
+        return ("Its weights are a .bin of torch, read without running what is in it. safetensors load faster.",)
+
+    @cached_property
+    def limit(self) -> int:
+        """The most tokens that it reads at once; 0 where there is no limit."""
+        text = getattr(self.config, "get_text_config", lambda: self.config)()
+        places = next(
+            (n for each in ("max_position_embeddings", "n_positions") if (n := getattr(text, each, None))), ENDLESS
+        )
+        if any(each in str(self.config.model_type) for each in SHIFTED) and places < ENDLESS:
+            places -= (self.config.pad_token_id or 0) + 1
+        trained = checkpoint.read(self.folder / "sentence_bert_config.json").get("max_seq_length") or ENDLESS
+        found = min(int(places), int(self.tokenizer.model_max_length), int(trained))
+        return found if found < ENDLESS else 0
+
+    @property
+    def labels(self) -> list[str]:
+        return [str(self.config.id2label[each]) for each in sorted(self.config.id2label)]
+
+    def tokens(self, texts: Sequence[Any], *, room: int = 0, **options: Any) -> list[Any]:
+        """Of each text (or pair) its tokens, or the `BadInput` of one that is longer than the limit less `room`."""
+        return [self._checked(text, room, options) for text in texts]
+
+    def _checked(self, text: Any, room: int, options: Mapping[str, Any]) -> Any:
+        pair = text if isinstance(text, tuple) else (text,)
+        found = self.tokenizer(*pair, verbose=False, **options)
+        count = len(found["input_ids"])
+        if not count:
+            return BadInput("The text is empty: nothing can be said of it.")
+        if self.limit and count > self.limit - room:
+            kept = f" and {room} more are kept for the answer" if room else ""
+            return BadInput(
+                f"The text has {count} tokens: this model reads at most {self.limit}{kept}. Send it in parts."
+            )
+        return found
+
+    def joined(self, parts: Sequence[Tokens]) -> Any:
+        """Tokens of several texts as tensors, padded to the longest of them."""
+        names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
+        rows = [{name: each[name] for name in names} for each in parts]
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
+        found = self.tokenizer.pad(rows, return_tensors="pt", padding=True, return_attention_mask=True)
+        return found.to(self.device)
+
+    def __call__(self, inputs: Mapping[str, Any]) -> Any:
+        with torch.inference_mode():
+            return self.model(**inputs)
