@@ -66,12 +66,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pandas": (SKLEARN, "predict/frames.py"),
     "PIL": ("predict/images.py", "results.py", "artifact/huggingface/"),
     "transformers": ("artifact/huggingface/",),
-    "torch": ("artifact/huggingface/",),
     "scipy": (SKLEARN, "compiler/"),
     "xgboost": ("artifact/booster.py", "compiler/"),
     "lightgbm": ("artifact/booster.py", "compiler/"),
     "catboost": ("artifact/booster.py", "compiler/"),
-    "torch": ("artifact/torch/", "compiler/net.py"),
+    "torch": ("artifact/torch/", "artifact/huggingface/", "compiler/net.py"),
     "onnxscript": ("compiler/net.py",),
 }
 FRAMEWORKS = (
