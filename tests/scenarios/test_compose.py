@@ -132,8 +132,8 @@ def lossless(counter: Load) -> None:
 def test_no_request_is_lost_when_workers_and_containers_are_killed_and_replicas_change(stack: str, sales: Path) -> None:
     with load(f"{stack}/predict", {"1": rows(stack)}) as counter:
         counter.more()
-        processes = docker("top", replicas()[0], "-eo", "pid,args").splitlines()
-        worker = next(line.split()[0] for line in processes if "bootstrap.py" in line)
+        processes = dict(line.split() for line in docker("top", replicas()[0], "-eo", "pid,ppid").splitlines()[1:])
+        worker = next(process for process, parent in processes.items() if parent in processes)
         subprocess.run(["kill", "-9", worker], check=True)
         lossless(counter)
         docker("kill", replicas()[0])

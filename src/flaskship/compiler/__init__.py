@@ -106,7 +106,7 @@ def _compared(model: Model, content: bytes, form: Form, rows: Columns) -> Compil
 def _folded(model: Model) -> bytes | None:
     try:
         return coefficients(model)
-    except Exception:  # noqa: BLE001  # the insides of another version; then the graph says what is unexpected
+    except Exception:  # noqa: BLE001  # insides of another version: _converted tries next, and says what is
         return None
 
 

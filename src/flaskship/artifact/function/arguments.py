@@ -116,7 +116,7 @@ def hints_of(callee: Callee) -> dict[str, Any]:
     function = plain(callee.function)
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001  # hints are anybody's code; which one it is, is found below
+    except Exception:  # noqa: BLE001  # a hint as text is run, and raises what it likes; told below, by name
         for name, hint in _written(callee, function).items():
             _evaluated(callee, function, name, hint)
         return {}
@@ -133,7 +133,7 @@ def _evaluated(callee: Callee, function: Any, name: str, hint: Any) -> None:
     alone = type("Alone", (), {"__annotations__": {name: hint}})
     try:
         typing.get_type_hints(alone, function.__globals__, {}, include_extras=True)
-    except Exception as error:  # anybody's code, as above
+    except Exception as error:  # the hint is run, and raises what it likes: told with its name
         where = "the answer" if name == "return" else f"argument {name!r}"
         hidden = HIDDEN if isinstance(error, NameError) else ""
         raise TargetError(f"{callee}: the hint {hint!r} of {where} cannot be evaluated: {error}.{hidden}") from error

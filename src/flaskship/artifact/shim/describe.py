@@ -116,7 +116,7 @@ class Model:
     def _answers(self, gaps: dict[str, Any]) -> bool:
         try:
             self.answer({**self._row, **gaps})
-        except Exception:  # noqa: BLE001  # whatever an estimator raises is its no
+        except Exception:  # noqa: BLE001  # whatever an estimator raises at a gap: it takes none there
             return False
         return True
 
@@ -288,7 +288,7 @@ def _told_outputs(task: str, outputs: list[tuple[str, str]]) -> dict[str, Any]:
 def names_out(steps: list[Any], width: int) -> list[str]:
     try:
         found = [str(each) for each in steps[-1].get_feature_names_out()] if len(steps) == 1 else []
-    except Exception:  # noqa: BLE001  # many estimators have none to tell, each in its own way
+    except Exception:  # noqa: BLE001  # anybody's code: without names they are y0, y1, …
         found = []
     return found if len(set(found)) == width else [f"y{place}" for place in range(width)]
 
