@@ -54,7 +54,7 @@ def of(program: Program, like: Array | None, known: Signature | None, what: str)
 
 def _as_sample(name: str, like: Array, what: str) -> Given:
     made = torch.from_numpy(like[:1]).dtype if like.dtype.kind in "fiub" else None
-    if made not in DTYPES or like.ndim < 2:
+    if made is None or made not in DTYPES or like.ndim < 2:
         raise UsageError(f"The sample for {what} is {like.dtype} of shape {list(like.shape)}; rows of numbers are due.")
     kind = torch.float32 if made.is_floating_point else made
     return Given(name=name, dtype=kind, shape=like.shape[1:], usual=like.shape[1:])

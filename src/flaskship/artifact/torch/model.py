@@ -75,9 +75,9 @@ class TorchModel:
 def _array(tensor: torch.Tensor) -> Array:
     """float64, int64 or bool_, as an answer has it."""
     if tensor.is_floating_point():
-        return tensor.to("cpu", torch.float64).numpy()
+        tensor = tensor.to("cpu", torch.float64)
     found: Array = tensor.cpu().numpy()
-    return found if found.dtype == np.bool_ else found.astype(np.int64, copy=False)
+    return found if found.dtype in (np.float64, np.bool_) else found.astype(np.int64, copy=False)
 
 
 def _taken(values: Array, result: Result) -> Array:

@@ -70,7 +70,7 @@ def script(path: Path) -> Program:
     """TorchScript. Raises `NotRecognised`."""
     torch._C._jit_set_profiling_mode(False)  # else the second call with another number of rows takes 100 ms
     with quiet(), _readable(path):
-        module = torch.jit.load(str(path), map_location=DEVICE).eval()  # type: ignore[no-untyped-call]
+        module = torch.jit.load(str(path), map_location=DEVICE).eval()
     sharing.share([*module.parameters(), *module.buffers()], path)
     arguments = module.forward.schema.arguments[1:]
     needed = [each for each in arguments if not each.has_default_value()] or arguments

@@ -43,7 +43,7 @@ def share(tensors: Sequence[torch.Tensor], path: Path) -> int:
 
 
 def _size(tensor: torch.Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+    return int(tensor.numel() * tensor.element_size())
 
 
 def _stored(path: Path, mapped: mmap.mmap) -> Iterator[tuple[int, int]]:
