@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from registries import running
 
 ROOT = Path(__file__).parent.parent
+SCENARIOS = ROOT / "tests" / "scenarios"
 LACKING: Counter[str] = Counter()
 
 settings.register_profile(
@@ -32,6 +33,17 @@ settings.load_profile("same")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): programs or modules that the test cannot do without")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: one process does all that shares a container engine, another the rest, file by file.
+
+    The scenarios come first: half of their time they wait for other processes, in which the rest goes on.
+    """
+    items.sort(key=lambda item: SCENARIOS not in item.path.parents)
+    for item in items:
+        name = SCENARIOS if SCENARIOS in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(name.relative_to(ROOT))))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

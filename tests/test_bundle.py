@@ -89,6 +89,16 @@ def test_a_bundle_is_replaced_but_no_other_directory_is(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["b", "thesis"]  # no draft is left behind
 
 
+def test_an_equal_bundle_stays_where_it_is_for_who_reads_it_and_a_damaged_one_is_mended(tmp_path):
+    first = written(tmp_path / "b")
+    inode = (tmp_path / "b").stat().st_ino
+    assert written(tmp_path / "b").digest == first.digest
+    assert (tmp_path / "b").stat().st_ino == inode
+    (tmp_path / "b" / "golden.json").write_bytes(b"{}")
+    assert written(tmp_path / "b").digest == first.digest
+    assert [each.name for each in tmp_path.iterdir()] == ["b"]
+
+
 def test_golden_rows_pass_for_the_same_answers(tmp_path):
     golden = written(tmp_path / "b").golden
     assert golden.check(lambda columns: ANSWER) == 0.0

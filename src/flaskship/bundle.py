@@ -13,6 +13,7 @@ Equal input gives equal bytes, so the digest of the manifest names the bundle.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import tempfile
@@ -331,17 +332,23 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 def _move(draft: Path, path: Path) -> None:
-    if path.is_dir():
-        if any(path.iterdir()) and not (path / MANIFEST).is_file():
+    """An equal bundle stays where it is: another process may have made it meanwhile, and be reading it."""
+    try:
+        draft.replace(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        if not (path / MANIFEST).is_file():
             raise BundleError(
                 f"{str(path)!r} is a directory that holds something else than a bundle. Name another one."
-            )
+            ) from error
+        wanted = {name: digest for name, digest in digests(draft).items() if name != REPORT}
+        if wanted.items() <= digests(path).items():
+            return
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         path.replace(old / "old")
         draft.replace(path)
         shutil.rmtree(old, ignore_errors=True)
-    else:
-        draft.replace(path)
 
 
 def write(

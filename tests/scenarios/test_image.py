@@ -223,7 +223,9 @@ def test_two_builds_at_once_share_the_cache(sales: Path, debian: Path, tmp_path:
         )
         for _ in range(2)
     ]  # fmt: skip
-    assert [each.communicate()[0].strip() for each in both] == [image, image]
+    for each in both:
+        said, problem = each.communicate()
+        assert said.strip() == image, problem
 
 
 @pytest.mark.parametrize(
