@@ -17,7 +17,7 @@ import msgspec
 from flaskship import __version__
 from flaskship.app_bundle import AppBundle, AppManifest, Packed
 from flaskship.artifact.isolation.environments import ERAS
-from flaskship.bundle import CODE, REPORT, Bundle, Manifest
+from flaskship.bundle import CODE, REPORT, Bundle, Code, Manifest
 from flaskship.errors import BaseError
 from flaskship.settings import Settings, variable
 from flaskship.source import Solved, environments
@@ -318,13 +318,19 @@ def _labels(bundle: Packed, settings: Settings) -> dict[str, str]:
     return {name: value for name, value in labels.items() if value}
 
 
+def _kind(code: Code | None) -> Kind:
+    if code is None:
+        return Kind.MODEL
+    return Kind.FUNCTION if code.file.endswith(".py") else Kind.CHECKPOINT
+
+
 def _of_model(manifest: Manifest) -> dict[str, str]:
     facts, code = manifest.facts, manifest.code
     endpoints = msgspec.json.encode(code.endpoints).decode() if code else ""
     kind = ", ".join(each.name for each in code.endpoints) if code else facts.kind
     return {
         "org.opencontainers.image.description": f"{kind} ({manifest.signature.task.value}) as a web API",
-        TARGET: Kind.FUNCTION if code else Kind.MODEL,
+        TARGET: _kind(code),
         "io.flaskship.framework": f"{facts.framework} {facts.version}".strip(),
         "io.flaskship.kind": kind,
         "io.flaskship.compiled": str(manifest.compilation.compiled).lower(),

@@ -32,7 +32,7 @@ LOADERS = {
 EXTRAS = {"sklearn": "sklearn", "pandas": "sklearn", "skops": "sklearn", "joblib": "sklearn", "scipy": "sklearn"} | {
     name: name for name in ("xgboost", "lightgbm", "catboost", "torch")
 }
-EXTRAS |= dict.fromkeys(("torch", "transformers", "safetensors", "tokenizers"), "huggingface")
+EXTRAS |= dict.fromkeys(("transformers", "safetensors", "tokenizers"), "huggingface")
 
 
 def open(path: Path, *, trust: bool = False, like: Array | None = None, known: Signature | None = None) -> Model:

@@ -165,6 +165,7 @@ ${egress}\
 """)
 
 NOBODY = "  egress: []  # a model calls nobody; name here whom yours does\n"
+CLOSED = (Kind.MODEL, Kind.CHECKPOINT)
 
 INGRESS = Template("""\
 ---
@@ -244,8 +245,8 @@ def render(service: Service, *, measured: int = 0, door: Door | None = None) -> 
         most=GROWTH * service.replicas,
         busy=BUSY,
         secret=told(service),
-        policies="[Ingress, Egress]" if service.kind is Kind.MODEL else "[Ingress]",
-        egress=NOBODY if service.kind is Kind.MODEL else "",
+        policies="[Ingress, Egress]" if service.kind in CLOSED else "[Ingress]",
+        egress=NOBODY if service.kind in CLOSED else "",
     )
     return text + (ingress(service, door) if door else "")
 

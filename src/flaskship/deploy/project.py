@@ -47,6 +47,7 @@ echo "$url"
 BUNDLES = {
     Kind.MODEL: "the model, its signature, and rows with the answers that it must give",
     Kind.FUNCTION: "the functions' folder, and what their types say",
+    Kind.CHECKPOINT: "the model's folder, and what it is asked and answers",
     Kind.APP: "the app's folder, and what starts it",
 }
 OF_APP = "| `api/app.py` | the same API as a Flask app, to run and to change without a container |\n"

@@ -60,7 +60,7 @@ class Service:
     @property
     def scratch(self) -> bool:
         """Whether it wants a place for files that nobody keeps: uploads that a function reads as files."""
-        return self.kind is Kind.FUNCTION
+        return self.kind in (Kind.FUNCTION, Kind.CHECKPOINT)
 
     @classmethod
     def of(
