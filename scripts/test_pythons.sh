@@ -18,7 +18,7 @@ for version in ${*:-3.11 3.12 3.13 3.14}; do
     echo "== Python $version: $python"
     home=.venvs/$version
     [ -x "$home/bin/python" ] || uv venv --quiet --seed --python "$python" "$home"
-    scripts/install.sh "$home/bin/python" dev &&
+    scripts/install.sh "$home/bin/python" dev tests &&
         PATH="$PWD/$home/bin:$PATH" scripts/indexes.sh "$home/bin/python" -m pytest -q || failed="$failed $version"
 done
 [ -z "$failed" ] || { echo "Failed on:$failed"; exit 1; }
