@@ -1,8 +1,9 @@
-"""What a file that is no model seems to be, for the message that refuses it."""
+"""What a file or a folder that is no model seems to be, for the message that refuses it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 MAGIC = (
     (b"\x93NUMPY", "is a NumPy array (.npy), and no model"),
@@ -28,6 +29,30 @@ TEXTS = (
     (rb"\s*[\[{]", "is JSON, and no model that is known"),
     (rb"(.*\n){0,40}?(import|from) \w|(.*\n){0,40}?(def|class) \w", "is Python source"),
 )
+
+FOLDERS = (  # of which one file tells
+    (
+        r"adapter_config\.json",
+        "holds an adapter (PEFT) without its network: load both with peft, then merge_and_unload() and save_pretrained",
+    ),
+    (r"model_index\.json", "is a pipeline of diffusers, which is not served"),
+    (r".*\.gguf", "holds a GGUF language model, which is not served: its safetensors are"),
+    (r"(.*\.)?onnx", "holds an ONNX model: name the .onnx file itself, or the folder with its safetensors"),
+    (
+        r"tf_model\.h5|flax_model\.msgpack|rust_model\.ot",
+        "holds weights of TensorFlow, Flax or Rust alone: save it with save_pretrained of transformers on torch",
+    ),
+    (
+        r"(tokenizer|preprocessor|generation)_config\.json",
+        "is a Hugging Face folder without weights: put its model.safetensors there",
+    ),
+)
+
+
+def folder(names: Iterable[str]) -> str:
+    """A verb phrase on a folder with these names in it, "" where they tell nothing."""
+    whole = sorted(names)
+    return next((told for pattern, told in FOLDERS if any(re.fullmatch(pattern, each) for each in whole)), "")
 
 
 def seems(head: bytes) -> str:

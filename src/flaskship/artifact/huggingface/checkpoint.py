@@ -10,9 +10,19 @@ from typing import Any
 from flaskship.artifact.sniff import Format, sniff
 from flaskship.errors import NotRecognised, TargetError
 
+OFFLINE = {  # what transformers is told before it is imported
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",  # a worker has the threads of its share
+}
 CONFIG = "config.json"
+MODULES = "modules.json"  # of sentence-transformers
 SAFE = ".safetensors"
 WEIGHTS = (SAFE, ".bin")
+LOADED = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+POINTER = b"version https://git-lfs"
 ITS_CODE = (
     "modeling_",
     "configuration_",
@@ -54,6 +64,32 @@ def files(folder: Path) -> dict[str, int]:
     return {each: (folder / each).stat().st_size for each in kept if not (safe and each.endswith(".bin.index.json"))}
 
 
+def check(folder: Path) -> None:
+    """Raises `TargetError` for a folder that transformers would not load, or not rightly."""
+    said, name = config(folder), repr(folder.name)
+    if "architecture" in said or "pretrained_cfg" in said:
+        raise TargetError(f"{name} is a model of timm, which is not served. Export it with torch.export, as a .pt2.")
+    if not said.get("architectures") or not isinstance(said["architectures"], list):
+        raise TargetError(
+            f"{name} has a config.json without 'architectures', so its task is unknown. Save it with save_pretrained."
+        )
+    if kind := (said.get("quantization_config") or {}).get("quant_method"):
+        raise TargetError(f"{name} is quantised by {kind!r}, which is not served. Take it as it was before.")
+    weights = [each for each in LOADED if (folder / each).is_file()]
+    if not weights:
+        other = next(iter(sorted(each.name for each in folder.glob(f"*{SAFE}"))), "none")
+        raise TargetError(
+            f"{name} has its weights in {other!r}. Name that 'model.safetensors', as transformers reads it."
+        )
+    with (folder / weights[0]).open("rb") as file:
+        begins = file.read(len(POINTER))
+    if begins == POINTER:
+        raise TargetError(f"{weights[0]!r} in {name} is a Git LFS pointer, not the file itself: run git lfs pull")
+    parts = sorted(set(read(folder / weights[0]).get("weight_map", {}).values())) if "index" in weights[0] else []
+    if missing := [each for each in parts if not (folder / each).is_file()]:
+        raise TargetError(f"{name} lacks {missing[0]!r}, one of the {len(parts)} files of its weights. Put it there.")
+
+
 def is_weights(name: str) -> bool:
     return PurePosixPath(name).suffix in WEIGHTS
 
@@ -91,11 +127,11 @@ def tag(folder: Path) -> str:
 
 
 def pooling(folder: Path) -> tuple[str, bool]:
-    """How sentence-transformers makes one vector of a text's: "mean", "cls" or "max", and whether it has length 1.
+    """How sentence-transformers makes one vector of a text's, of `POOLING`, and whether it has length 1.
 
     Raises `TargetError` for modules that are none of these.
     """
-    place = folder / "modules.json"
+    place = folder / MODULES
     if not place.is_file():
         return "mean", False
     try:
@@ -109,11 +145,38 @@ def pooling(folder: Path) -> tuple[str, bool]:
             " function that loads it: flaskship new NAME --from function"
         )
     said = next((read(folder / path / CONFIG) for kind, path in modules if kind == "Pooling"), {})
-    modes = [name for name in ("mean", "cls", "max") if said.get(POOLING[name])]
-    mode = modes or [name for name in POOLING if name == said.get("pooling_mode")] or ["mean"]
-    if len(mode) > 1:
-        raise TargetError(f"{folder.name!r} joins the poolings {', '.join(mode)}, which is not served.")
-    return mode[0], any(kind == "Normalize" for kind, _ in modules)
+    modes = [each for each, chosen in said.items() if each.startswith("pooling_mode_") and chosen is True]
+    modes = modes or [said.get("pooling_mode") or "mean"]
+    mode = POOLING.get(str(modes[0]), "") if len(modes) == 1 else ""
+    if not mode or said.get("include_prompt") is False:
+        raise TargetError(f"{folder.name!r} pools by {', '.join(map(str, modes))}, which is not served.")
+    return mode, any(kind == "Normalize" for kind, _ in modules)
 
 
-POOLING = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens"}
+def prompts(folder: Path) -> tuple[dict[str, str], str]:
+    """What sentence-transformers puts before a text, by the name of its purpose ("query"), and which it usually is."""
+    said = read(folder / "config_sentence_transformers.json")
+    found = {str(name): str(text) for name, text in (said.get("prompts") or {}).items()}
+    usual = str(said.get("default_prompt_name") or "none")
+    return ({"none": "", **found}, usual) if any(found.values()) else ({}, usual)
+
+
+def is_lower(folder: Path) -> bool:
+    """Whether sentence-transformers makes each text lower case."""
+    return bool(read(folder / "sentence_bert_config.json").get("do_lower_case"))
+
+
+def spelled_by(folder: Path) -> list[str]:
+    """What its tokenizer needs besides tokenizers: nothing, where it is a tokenizer.json."""
+    if (folder / "tokenizer.json").is_file():
+        return []
+    pieces = any(folder.glob("*.model")) or any(folder.glob("*.spm"))
+    return ["sentencepiece"] * pieces + ["tiktoken"] * any(folder.glob("*tiktoken*"))
+
+
+POOLING = {
+    **{f"pooling_mode_{each}_tokens": each.replace("_", "") for each in ("mean", "max")},
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_lasttoken": "lasttoken",
+    **{each: each for each in ("mean", "max", "cls", "lasttoken")},
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ def classification(network: Network) -> list[Way]:
         return in_parts(network, network.tokens(text), lambda out, row, _: answer(out.logits[row].float()))
 
     answers = (float if len(network.labels) == 1 else list[float]) if number else Labels
-    about = "A number for a text." if number else f"Which of {len(network.labels)} labels a text has."
+    about = "A number for a text." if number else f"Which label a text has: {network.named_labels}."
     return [Way(name="classify", call=classify, takes={"text": Text}, answers=answers, help=about + _limit(network))]
 
 
@@ -261,23 +261,32 @@ def filling(network: Network) -> list[Way]:
 
 def embedding(network: Network) -> list[Way]:
     mode, unit = checkpoint.pooling(network.folder)
-    if network.config.is_encoder_decoder:
-        raise TargetError(f"{network.folder.name!r} has a decoder and no head: it gives no vector. Save its encoder.")
+    prompts, usual = checkpoint.prompts(network.folder)
+    lower = checkpoint.is_lower(network.folder)
+    seen = network.model.main_input_name != "input_ids" or hasattr(network.config, "vision_config")
+    if seen or network.config.is_encoder_decoder:
+        kind = type(network.model).__name__
+        raise TargetError(f"{network.folder.name!r} is a {kind} without a head: it has no vector of a text alone.")
 
-    def embed(text: list[str], normalise: list[bool]) -> list[Any]:
-        tokens = network.tokens(text)
+    def embed(text: list[str], normalise: list[bool], purpose: Sequence[str] = ()) -> list[Any]:
+        begun = [prompts[each] for each in purpose] or [""] * len(text)
+        whole = [prompt + (each.lower() if lower else each) for prompt, each in zip(begun, text, strict=True)]
+        tokens = network.tokens(whole)
 
         def answer(out: Any, row: int, at: int) -> NDArray[np.float32]:
             count = len(tokens[at]["input_ids"])
             states = out.last_hidden_state[row].float()
             states = states[-count:] if network.tokenizer.padding_side == "left" else states[:count]
-            vector = {"mean": states.mean(0), "cls": states[0], "max": states.amax(0)}[mode]
+            vector = POOLS[mode](states)
             if normalise[at]:
                 vector = torch.nn.functional.normalize(vector, dim=0)
             return vector.cpu().numpy()  # type: ignore[no-any-return]  # torch's own
 
         return in_parts(network, tokens, answer)
 
+    chosen = (
+        {"purpose": Annotated[Literal[tuple(prompts)], Meta(description="What the vector is for")]} if prompts else {}
+    )
     size = getattr(network.config, "hidden_size", 0)
     return [
         Way(
@@ -286,9 +295,18 @@ def embedding(network: Network) -> list[Way]:
             takes={
                 "text": Text,
                 "normalise": Annotated[bool, Meta(description="Whether the vector's length is 1")],
+                **chosen,
             },
-            defaults={"normalise": unit},
+            defaults={"normalise": unit, **dict.fromkeys(chosen, usual)},
             answers=NDArray[np.float32],
             help=f"A text as a vector{f' of {size} numbers' if size else ''}, by {mode} pooling." + _limit(network),
         )
     ]
+
+
+POOLS: dict[str, Callable[[Any], Any]] = {  # of states (tokens, size)
+    "mean": lambda states: states.mean(0),
+    "max": lambda states: states.amax(0),
+    "cls": lambda states: states[0],
+    "lasttoken": lambda states: states[-1],
+}

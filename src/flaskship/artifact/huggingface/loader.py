@@ -2,68 +2,69 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-os.environ.update(OFFLINE)  # before transformers is imported: it looks once
+from flaskship.artifact.huggingface import checkpoint
 
-import torch  # noqa: E402
-import transformers  # noqa: E402
-from safetensors import SafetensorError  # noqa: E402
-from transformers.models.auto import modeling_auto as known  # noqa: E402
+os.environ.update(checkpoint.OFFLINE)  # before transformers is imported: it looks once
 
-from flaskship.artifact import facts  # noqa: E402
-from flaskship.artifact.function.model import FunctionModel  # noqa: E402
-from flaskship.artifact.huggingface import checkpoint, encoders, generators, vision  # noqa: E402
-from flaskship.artifact.huggingface.network import Network  # noqa: E402
-from flaskship.artifact.huggingface.ways import Way, served  # noqa: E402
-from flaskship.errors import TargetError  # noqa: E402
-from flaskship.schema import Facts  # noqa: E402
+import torch
+import transformers
+from safetensors import SafetensorError
+from transformers.models.auto import modeling_auto as known
 
-# What transformers calls a kind of architecture -> what loads it, what serves it; an architecture of two kinds is the
-# first one's.
-TASKS: tuple[tuple[Any, Any, Callable[[Network], list[Way]]], ...] = (
-    (known.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES, transformers.AutoModelForSeq2SeqLM, generators.rewriting),
+from flaskship.artifact import facts
+from flaskship.artifact.function.model import FunctionModel
+from flaskship.artifact.huggingface.network import Network, first
+from flaskship.artifact.huggingface.ways import served
+from flaskship.artifact.torch.program import DEVICE
+from flaskship.errors import TargetError
+from flaskship.schema import Facts
+
+# What transformers calls a kind of architecture -> what loads it, and what serves it, of a module of ours; an
+# architecture of two kinds is the first one's.
+TASKS: tuple[tuple[Any, Any, str], ...] = (
+    (known.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES, transformers.AutoModelForSeq2SeqLM, "generators.rewriting"),
     (
         known.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
         transformers.AutoModelForSequenceClassification,
-        encoders.classification,
+        "encoders.classification",
     ),
     (
         known.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
         transformers.AutoModelForTokenClassification,
-        encoders.entities,
+        "encoders.entities",
     ),
-    (known.MODEL_FOR_MASKED_LM_MAPPING_NAMES, transformers.AutoModelForMaskedLM, encoders.filling),
-    (known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, transformers.AutoModelForCausalLM, generators.continuing),
+    (known.MODEL_FOR_MASKED_LM_MAPPING_NAMES, transformers.AutoModelForMaskedLM, "encoders.filling"),
+    (known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, transformers.AutoModelForCausalLM, "generators.continuing"),
     (
         known.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
         transformers.AutoModelForImageClassification,
-        vision.classification,
+        "vision.classification",
     ),
-    (known.MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES, transformers.AutoModelForObjectDetection, vision.detection),
+    (known.MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES, transformers.AutoModelForObjectDetection, "vision.detection"),
     (
         known.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES,
         transformers.AutoModelForSemanticSegmentation,
-        vision.regions,
+        "vision.regions",
     ),
     (
         known.MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES,
         transformers.AutoModelForUniversalSegmentation,
-        vision.segments,
+        "vision.segments",
     ),
     (
         known.MODEL_FOR_INSTANCE_SEGMENTATION_MAPPING_NAMES,
         transformers.AutoModelForInstanceSegmentation,
-        vision.segments,
+        "vision.segments",
     ),
-    (known.MODEL_FOR_IMAGE_SEGMENTATION_MAPPING_NAMES, transformers.AutoModelForImageSegmentation, vision.segments),
-    (known.MODEL_MAPPING_NAMES, transformers.AutoModel, encoders.embedding),
+    (known.MODEL_FOR_IMAGE_SEGMENTATION_MAPPING_NAMES, transformers.AutoModelForImageSegmentation, "vision.segments"),
+    (known.MODEL_MAPPING_NAMES, transformers.AutoModel, "encoders.embedding"),
 )
 SERVED = (
     "text and token classification, zero-shot classification, fill-mask, embeddings, summarisation, translation, text "
@@ -76,19 +77,22 @@ def load(folder: Path, *, trust: bool = False) -> dict[str, FunctionModel]:
 
     `trust` lets code that lies in the folder run.
     """
+    checkpoint.check(folder)
     config = checkpoint.config(folder)
-    architectures = config.get("architectures") or []
+    architectures = config["architectures"]
     own = trust and bool(config.get("auto_map"))
     if config.get("auto_map") and not trust and not _is_known(config):
         raise TargetError(
             f"{folder.name!r} is of a kind, {config.get('model_type')!r}, that transformers does not have: its own code"
             " would run. Read its .py files, then say --trust."
         )
+    if (folder / checkpoint.MODULES).is_file():
+        return _functions(folder, transformers.AutoModel, "encoders.embedding", own)
     for names, auto, task in TASKS:
         if any(each in architectures for each in _names(names)) or _mapped(config, auto):
             return _functions(folder, auto, task, own)
     raise TargetError(
-        f"{folder.name!r} is a {', '.join(map(str, architectures)) or config.get('model_type')}, which is not served."
+        f"{folder.name!r} is a {', '.join(map(str, architectures))}, which is not served."
         f" Of Hugging Face's tasks these are: {SERVED}."
     )
 
@@ -107,18 +111,20 @@ def _names(mapping: Any) -> list[str]:
     return [name for each in mapping.values() for name in ([each] if isinstance(each, str) else each)]
 
 
-def _functions(folder: Path, auto: Any, task: Callable[[Network], list[Way]], own: bool) -> dict[str, FunctionModel]:
+def _functions(folder: Path, auto: Any, task: str, own: bool) -> dict[str, FunctionModel]:
+    """`task` is a module beside this one, and a function in it: of the one for pictures alone an image has Pillow."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    module, _, name = task.partition(".")
+    ways = getattr(importlib.import_module(f"{__package__}.{module}"), name)
     network = Network(folder=folder, model=_model(folder, auto, own), own=own)
-    ways = task(network)
+    found = ways(network)
     about = _facts(network)
-    return {each.name: served(each, about) for each in ways}
+    return {each.name: served(each, about) for each in found}
 
 
 def _model(folder: Path, auto: Any, own: bool) -> Any:
     """The network with its weights, ready to answer. Raises `TargetError` where weights are damaged or missing."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model, told = auto.from_pretrained(
             folder,
@@ -126,7 +132,8 @@ def _model(folder: Path, auto: Any, own: bool) -> Any:
             trust_remote_code=own,
             use_safetensors=checkpoint.is_safe(folder),
             weights_only=True,
-            dtype="auto" if device == "cuda" else torch.float32,
+            dtype="auto" if DEVICE == "cuda" else torch.float32,
+            ignore_mismatched_sizes=True,  # they are told, and refused below
             output_loading_info=True,
         )
     except pickle.UnpicklingError as error:
@@ -144,14 +151,23 @@ def _model(folder: Path, auto: Any, own: bool) -> Any:
         TypeError,
         AttributeError,
     ) as error:
-        raise TargetError(f"{folder.name!r} cannot be loaded: {_first(error)}") from error
+        raise TargetError(f"{folder.name!r} cannot be loaded: {first(error, folder)}") from error
+    if unfit := sorted(each[0] for each in told.get("mismatched_keys") or ()):
+        raise TargetError(
+            f"{folder.name!r} has a config.json that is not of its weights: they differ in the size of"
+            f" {_few(unfit)}. Save both with save_pretrained."
+        )
     missing = sorted(told.get("missing_keys") or ())
     if missing and not _poolers(missing):
         raise TargetError(
-            f"{folder.name!r} has no weights for {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}: it would"
-            " answer at random. Save the whole model with save_pretrained."
+            f"{folder.name!r} has no weights for {_few(missing)}: it would answer at random. Save the whole model with"
+            " save_pretrained."
         )
-    return model.eval().requires_grad_(False).to(device)
+    return model.eval().requires_grad_(False).to(DEVICE)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _poolers(missing: list[str]) -> bool:
@@ -159,15 +175,9 @@ def _poolers(missing: list[str]) -> bool:
     return all(re.search(r"(^|\.)pooler\.", each) for each in missing)
 
 
-def _first(error: BaseException) -> str:
-    text = str(error).strip().partition("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {text}."
-
-
 def _facts(network: Network) -> Facts:
-    used = ["transformers", "torch", "tokenizers", "safetensors", "numpy", "pillow"]  # the last for `vision`, unasked
-    used += ["torchvision"] if network.sees else []
-    used += ["sentencepiece"] if network.spells else []
+    used = ["transformers", "torch", "tokenizers", "safetensors", "numpy"]
+    used += ["pillow"] if network.sees else checkpoint.spelled_by(network.folder)
     config = checkpoint.config(network.folder)
     made = {"transformers": str(config["transformers_version"])} if config.get("transformers_version") else {}
     return Facts(

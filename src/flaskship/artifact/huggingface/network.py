@@ -14,6 +14,7 @@ import transformers
 from flaskship.artifact.huggingface import checkpoint
 from flaskship.errors import BadInput, TargetError
 
+SHOWN = 12  # labels, of many
 ENDLESS = 10**9  # transformers writes 10**30 where a tokenizer says no limit
 SHIFTED = ("roberta", "camembert", "mpnet", "longformer", "data2vec-text", "ibert", "esm", "led", "bertweet")
 Tokens = Mapping[str, list[int]]
@@ -39,30 +40,30 @@ class Network:
 
     @cached_property
     def tokenizer(self) -> Any:
-        return self._part(transformers.AutoTokenizer, "tokenizer")
+        found = self._part(transformers.AutoTokenizer, "tokenizer")
+        files = set(getattr(found, "vocab_files_names", {}).values())
+        if files and not any((self.folder / each).is_file() for each in files):  # transformers makes an empty one
+            raise TargetError(f"{self.folder.name!r} has no tokenizer. Save it there: tokenizer.save_pretrained.")
+        return found
 
     @cached_property
     def processor(self) -> Any:
-        return self._part(transformers.AutoImageProcessor, "image processor")
+        """Of Pillow, also where torchvision is: an image has none, and both would see a little differently."""
+        return self._part(transformers.AutoImageProcessor, "image processor", backend="pil")
 
-    def _part(self, auto: Any, what: str) -> Any:
+    def _part(self, auto: Any, what: str, **options: Any) -> Any:
         try:
-            return auto.from_pretrained(self.folder, local_files_only=True, trust_remote_code=self.own)
+            return auto.from_pretrained(self.folder, local_files_only=True, trust_remote_code=self.own, **options)
         except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError, RuntimeError) as error:
-            said = str(error).strip().partition("\n")[0].rstrip(".")
             raise TargetError(
-                f"{self.folder.name!r} has no {what} that can be loaded: {said}. Save it there: {what}.save_pretrained."
+                f"{self.folder.name!r} has no {what} that can be loaded. Save it there, by its save_pretrained. It"
+                f" said: {first(error, self.folder)}"
             ) from error
 
     @property
     def sees(self) -> bool:
         """Whether it takes pictures."""
         return "processor" in self.__dict__
-
-    @property
-    def spells(self) -> bool:
-        """Whether its tokenizer is read by sentencepiece."""
-        return "tokenizer" in self.__dict__ and not getattr(self.tokenizer, "is_fast", True)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -87,11 +88,17 @@ class Network:
     def labels(self) -> list[str]:
         return [str(self.config.id2label[each]) for each in sorted(self.config.id2label)]
 
-    def tokens(self, texts: Sequence[Any], *, room: int = 0, **options: Any) -> list[Any]:
-        """Of each text (or pair) its tokens, or the `BadInput` of one that is longer than the limit less `room`."""
-        return [self._checked(text, room, options) for text in texts]
+    @property
+    def named_labels(self) -> str:
+        """The labels of a few, and how many there are of many."""
+        few = ", ".join(self.labels[:SHOWN])
+        return few if len(self.labels) <= SHOWN else f"{few} and {len(self.labels) - SHOWN} more"
 
-    def _checked(self, text: Any, room: int, options: Mapping[str, Any]) -> Any:
+    def tokens(self, texts: Sequence[Any], *, room: int = 0, what: str = "The text", **options: Any) -> list[Any]:
+        """Of each text (or pair) its tokens, or the `BadInput` of one that is longer than the limit less `room`."""
+        return [self._checked(text, room, what, options) for text in texts]
+
+    def _checked(self, text: Any, room: int, what: str, options: Mapping[str, Any]) -> Any:
         pair = text if isinstance(text, tuple) else (text,)
         found = self.tokenizer(*pair, verbose=False, **options)
         count = len(found["input_ids"])
@@ -100,7 +107,7 @@ class Network:
         if self.limit and count > self.limit - room:
             kept = f" and {room} more are kept for the answer" if room else ""
             return BadInput(
-                f"The text has {count} tokens: this model reads at most {self.limit}{kept}. Send it in parts."
+                f"{what} has {count} tokens: this model reads at most {self.limit}{kept}. Send it in parts."
             )
         return found
 
@@ -116,3 +123,9 @@ class Network:
     def __call__(self, inputs: Mapping[str, Any]) -> Any:
         with torch.inference_mode():
             return self.model(**inputs)
+
+
+def first(error: BaseException, folder: Path) -> str:
+    """What an error says in its first sentence, without the way to the folder."""
+    text = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".").replace(f"{folder.parent}/", "")
+    return f"{type(error).__name__}: {text}."

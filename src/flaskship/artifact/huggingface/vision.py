@@ -68,7 +68,7 @@ def classification(network: Network) -> list[Way]:
             },
             defaults={"top_k": usual},
             answers=Labels,
-            help=f"Which of {len(labels)} labels a picture has.",
+            help=f"Which label a picture has: {network.named_labels}.",
         )
     ]
 
@@ -90,7 +90,7 @@ def detection(network: Network) -> list[Way]:
             takes={"image": Picture, "threshold": Threshold},
             defaults={"threshold": 0.5},
             answers=Boxes,
-            help=f"Finds things of {len(network.labels)} kinds in a picture.",
+            help=f"Finds in a picture: {network.named_labels}.",
         )
     ]
 
@@ -131,7 +131,7 @@ def _segment(network: Network, call: Any, takes: dict[str, Any], defaults: dict[
         takes={"image": Picture, **takes},
         defaults=defaults,
         answers=Segmentation,
-        help=f"Which pixels of a picture belong to what, of {len(network.labels)} kinds.",
+        help=f"Which pixels of a picture belong to what: {network.named_labels}.",
     )
 
 
