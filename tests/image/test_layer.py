@@ -4,7 +4,10 @@ import gzip
 import hashlib
 import os
 import threading
+import zlib
 from pathlib import Path
+
+import numpy as np
 
 from flaskship.image import layer, tar
 from flaskship.image.layer import Silent
@@ -23,6 +26,15 @@ def test_the_bytes_of_a_layer_are_the_ones_of_old(store: Store) -> None:
     content = b"".join(f"{number}\n".encode() for number in range(400_000))
     blob, _ = layer.compressed(store, [tar.Entry(name="x", source=content)], "x", Silent())
     assert blob.digest == "sha256:cbede5b164c44a89caa3338bbbab438b9f1145a9a2ca030674f707f2e8eb028e"
+
+
+def test_weights_are_smaller_without_a_search_for_repeats_and_text_beside_them_is_searched(store: Store) -> None:
+    weights = np.random.default_rng(0).normal(0, 0.02, 1 << 20).astype(np.float32).tobytes()
+    text = b"".join(f"{number}\n".encode() for number in range(400_000))
+    for content in (weights, weights + text):
+        blob, _ = layer.compressed(store, [tar.Entry(name="x", source=content)], "x", Silent())
+        assert blob.size < len(zlib.compress(content, layer.LEVEL))
+        assert content in gzip.decompress(blob.read())
 
 
 def test_a_known_layer_is_not_read_again(store: Store) -> None:
