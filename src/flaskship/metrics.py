@@ -21,15 +21,17 @@ import mmap
 import os
 import secrets
 import threading
+import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 CELLS = 2**17  # of one process: 1 MiB, of which only what is used takes memory
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0, 16384.0)
-GAUGES = frozenset({"in_flight"})
+GAUGES = frozenset({"in_flight", "requests_waiting", "busy"})
+MINUTE = 60.0  # seconds
 
 
 class Name(NamedTuple):
@@ -89,30 +91,63 @@ class Metrics:
 
         return observe
 
-    def observer(self, model: str) -> Callable[[int, int, float], None]:
-        """A function that counts one call of a model: its rows, the requests joined in it, and its seconds."""
-        rows = self.histogram("batch_rows", model, bounds=ROWS)
-        duration = self.histogram("model_duration_seconds", model, bounds=SECONDS)
-
-        def observe(count: int, requests: int, seconds: float) -> None:
-            rows(count)
-            duration(seconds)
-
-        return observe
-
     def read(self) -> dict[Name, list[float]]:
         """The cells of all processes by name, summed."""
-        found: dict[Name, list[float]] = {}
-        processes = [self._own()] if self.folder is None else _processes(self.folder)
-        for values in processes:
-            for name, cells in values.items():
-                sums = found.setdefault(name, [0.0] * len(cells))
-                found[name] = [one + other for one, other in zip(sums, cells)]
-        return found
+        return summed(self.processes())
+
+    def processes(self) -> Iterator[dict[Name, list[float]]]:
+        """The cells of each process by name; of one that has ended without what it was doing at the time."""
+        return iter([self._own()]) if self.folder is None else _processes(self.folder)
 
     def _own(self) -> dict[Name, list[float]]:
         with self._lock:
             return {name: list(self.cells[place : place + self._sizes[name]]) for name, place in self._places.items()}
+
+
+class Calls:
+    """Counts the calls of a model in this process, and the requests that wait for it."""
+
+    def __init__(self, metrics: Metrics, model: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rows = metrics.histogram("batch_rows", model, bounds=ROWS)
+        self._requests = metrics.histogram("batch_requests", model, bounds=ROWS)
+        self._duration = metrics.histogram("model_duration_seconds", model, bounds=SECONDS)
+        self._cells, self._clock = metrics.cells, clock
+        self._waiting = metrics.place("requests_waiting", model)
+        self._busy = metrics.place("busy", model, size=5)  # since when; number and seconds of an even minute; of an odd
+        self._cells[self._busy] = clock()
+
+    def observe(self, rows: int, requests: int, seconds: float) -> None:
+        """One call has ended."""
+        self._rows(rows)
+        self._requests(requests)
+        self._duration(seconds)
+        minute = self._clock() // MINUTE
+        place, cells = self._busy + 1 + 2 * int(minute % 2), self._cells
+        if cells[place] != minute:
+            cells[place], cells[place + 1] = minute, 0.0
+        cells[place + 1] += seconds
+
+    def queued(self, requests: int) -> None:
+        """How many wait now."""
+        self._cells[self._waiting] = requests
+
+
+def summed(processes: Iterable[dict[Name, list[float]]]) -> dict[Name, list[float]]:
+    found: dict[Name, list[float]] = {}
+    for values in processes:
+        for name, cells in values.items():
+            sums = found.setdefault(name, [0.0] * len(cells))
+            found[name] = [one + other for one, other in zip(sums, cells)]
+    return found
+
+
+def busy(cells: Sequence[float], now: float) -> float:
+    """The share of the last minute, or of what there is of it, that a process's model was at work, by its "busy"."""
+    since, *pairs = cells
+    seconds = dict(zip(pairs[::2], pairs[1::2]))  # by minute
+    minute, past = now // MINUTE, now % MINUTE
+    recent = seconds.get(minute, 0.0) + seconds.get(minute - 1, 0.0) * (1 - past / MINUTE)
+    return min(1.0, recent / max(min(MINUTE, now - since), 1e-9))
 
 
 def floats(memory: bytes | bytearray | mmap.mmap) -> memoryview[float]:

@@ -119,10 +119,50 @@ def test_a_batch_takes_no_more_rows_than_allowed_and_first_come_are_first_served
 def test_tensors_of_different_shapes_are_never_joined():
     gate = Gate()
     callers = Queued(gate, {"x": np.zeros((1, 2))})
-    futures = [callers.first] + [callers.add({"x": np.full(shape, 1.0)}) for shape in ((1, 2), (1, 3), (1, 2))]
+    shapes = [(1, 2), (1, 3), (2, 2), (1, 3), (1, 3, 3)]
+    futures = [callers.first] + [callers.add({"x": np.full(shape, 1.0)}) for shape in shapes]
     gate.go.release(4)
-    assert [future.result(DEADLINE).values[0].shape for future in futures] == [(1, 2), (1, 2), (1, 3), (1, 2)]
-    assert list(map(len, gate.given)) == [2, 2, 3, 2]
+    assert [future.result(DEADLINE).values[0].shape for future in futures] == [(1, 2), *shapes]
+    assert list(map(len, gate.given)) == [2, 3 * 2, 2 * 3, 3 * 3]  # values of a call
+
+
+def test_pictures_and_texts_of_any_size_are_joined_where_each_is_an_object():
+    gate, given = Gate(), []
+
+    def model(columns: Columns) -> Answer:
+        gate({"x": np.zeros((len(columns["image"]), 1))})
+        given.append([each.shape for each in columns["image"]])
+        return Answer(values=(columns["text"],))
+
+    def asked(size: int, text: str) -> Columns:
+        image = np.empty(1, object)
+        image[0] = np.zeros((size, size))
+        return {"image": image, "text": np.array([text], object)}
+
+    callers = Queued(gate, asked(1, "a"), model)
+    futures = [callers.add(asked(size, "b" * size)) for size in (3, 2, 3)]
+    gate.go.release(2)
+    assert [future.result(DEADLINE).values[0].tolist() for future in futures] == [["bbb"], ["bb"], ["bbb"]]
+    assert given == [[(1, 1)], [(3, 3), (2, 2), (3, 3)]]
+
+
+def test_who_does_not_fit_is_passed_over_and_leads_next():
+    gate = Gate()
+    callers = Queued(gate, rows(0), max_batch=4)
+    futures = [callers.add(rows(*values)) for values in ([1, 1, 1], [2, 2], [3], [4])]
+    gate.go.release(3)
+    assert [future.result(DEADLINE).values[0].tolist() for future in futures] == [[2, 2, 2], [4, 4], [6], [8]]
+    assert gate.given == [[0], [1, 1, 1, 3], [2, 2, 4]]
+
+
+def test_how_many_wait_is_told_whenever_it_changes():
+    gate, told = Gate(), []
+    callers = Queued(gate, rows(0), queued=told.append)
+    futures = [callers.add(rows(value)) for value in (1, 2)]
+    assert told[-1] == 2
+    gate.go.release(2)
+    assert [future.result(DEADLINE).rows for future in (callers.first, *futures)] == [1, 1, 1]
+    assert told[-1] == 0
 
 
 def test_a_large_request_runs_in_parts_and_is_joined_again():

@@ -3,12 +3,14 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 
 import pytest
 from containers import DEADLINE
 
 from flaskship import web
-from flaskship.metrics import Metrics, Name
+from flaskship.metrics import Calls, Metrics, Name, busy
+from flaskship.predict.predictor import Predictor
 from flaskship.settings import Settings
 from flaskship.web.subject import State
 
@@ -56,6 +58,61 @@ def test_requests_are_counted_by_model_route_method_and_status(client, row):
     assert found['flaskship_batch_rows_bucket{le="1.0",model="shop"}'] == 3
     assert found['flaskship_model_duration_seconds_count{model="shop"}'] == 3
     assert found["flaskship_requests_in_flight"] == 0
+
+
+def test_requests_and_rows_of_a_batch_and_what_waits_are_shown(subject, row):
+    predictor = Predictor(subject.predictor.model, fast=False, observe=subject.observe, queued=subject.queued)
+    subject.open(predictor)
+    subject.max_batch = 16
+    client = web.create_app([subject], Settings()).test_client()
+    client.post("/predict", json=[row, row, row])
+    found = counted(client)
+    assert found['flaskship_batch_rows_bucket{le="4.0",model="shop"}'] == 1
+    assert found['flaskship_batch_rows_sum{model="shop"}'] == 3
+    assert found['flaskship_batch_requests_bucket{le="1.0",model="shop"}'] == 1
+    assert found['flaskship_requests_waiting{model="shop"}'] == 0
+    assert found['flaskship_max_batch{model="shop"}'] == 16
+    assert found["flaskship_workers"] == 1
+    assert 0 < found['flaskship_model_busy_ratio{model="shop"}'] < 1
+    subject.queued(3)
+    assert counted(client)['flaskship_requests_waiting{model="shop"}'] == 3
+
+
+def test_busy_is_the_share_of_the_last_minute_that_the_model_was_at_work(tmp_path):
+    metrics, now = Metrics(tmp_path), [6000.0]
+
+    def share() -> float:
+        return busy(metrics.read()[Name("busy", ("shop",))], now[0])
+
+    calls = Calls(metrics, "shop", clock=lambda: now[0])
+    assert share() == 0
+    now[0] += 10
+    calls.observe(1, 1, 5.0)
+    assert share() == 0.5  # of the ten seconds that there are
+    now[0] += 20
+    assert share() == pytest.approx(5 / 30)
+    now[0] += 60  # the minute before counts by as much as is not yet over a minute ago
+    assert share() == pytest.approx(5 * 0.5 / 60)
+    calls.observe(1, 1, 90.0)
+    assert share() == 1.0
+    now[0] += 180
+    assert share() == 0
+    metrics.close()
+
+
+def test_busy_is_the_mean_over_living_workers(made, row, tmp_path):
+    clients = [web.create_app([made("shop")], Settings(), shared=tmp_path).test_client() for _ in range(2)]
+    other = Metrics(tmp_path)
+    Calls(other, "shop", clock=lambda: time.monotonic() - 1).observe(1, 1, 60.0)
+    other.place("in_flight")
+    clients[0].post("/predict", json=row)
+    found = counted(clients[1])
+    assert found["flaskship_workers"] == 3
+    assert 0.3 < found['flaskship_model_busy_ratio{model="shop"}'] < 0.5
+    other.close()
+    found = counted(clients[1])
+    assert found["flaskship_workers"] == 2
+    assert found['flaskship_model_busy_ratio{model="shop"}'] < 0.3
 
 
 def test_probes_and_scrapes_are_not_counted(client):

@@ -1,9 +1,9 @@
 """Joins the requests of several threads into one call of the model: leader and followers.
 
 The thread that finds the model idle runs it at once with its own rows. Threads that come meanwhile wait in a queue.
-When the model is free again its runner wakes the first of the queue, which takes all that waits and fits (up to
-`max_batch` rows), runs it, gives each waiter its slice and wakes the next. There is no timer, no poll and no thread of
-its own: idle, a request waits for nobody; loaded, batches grow by themselves.
+When the model is free again its runner wakes the first of the queue, which takes all that waits and fits (of its own
+shapes, up to `max_batch` rows), runs it, gives each waiter its slice and wakes the next. There is no timer, no poll and
+no thread of its own: idle, a request waits for nobody; loaded, batches grow by themselves.
 
     thread A   [runs a]                  answers a
     thread B      waits  [runs b, c, d]            answers b
@@ -28,6 +28,7 @@ from flaskship.schema import Answer, Columns
 
 Predict: TypeAlias = Callable[[Columns], Answer]
 Observe: TypeAlias = Callable[[int, int, float], None]  # rows and requests of a call of the model, and its seconds
+Queued: TypeAlias = Callable[[int], None]  # requests that wait
 
 
 class Job:
@@ -38,7 +39,7 @@ class Job:
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
         self.rows = len(next(iter(columns.values())))
-        self.kind = [column.shape[1:] for column in columns.values()]  # only equal shapes can be joined
+        self.kind = [each.shape[1:] for each in columns.values() if each.ndim > 1]  # only equal shapes can be joined
         self.taken = False  # no longer in the queue: it leads, or is in the leader's batch
         self.leads = False
         self.abandoned = False  # its thread has gone
@@ -65,7 +66,8 @@ class Batcher:
     A request of more than `max_batch` rows is not joined with others; it runs in parts of `max_alone` rows, between
     which others have their turn. When a batch fails each of its requests is run alone: only the culprit gets the error;
     with `again=False` (a function must not run twice for one request) all of them get it. Raises `Overloaded` when
-    `max_queue` requests wait, or when a request has waited `timeout` seconds.
+    `max_queue` requests wait, or when a request has waited `timeout` seconds. `observe` is told of each call that was
+    answered, `queued` how many requests wait whenever that changes.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Batcher:
         timeout: float = 60.0,
         again: bool = True,
         observe: Observe | None = None,
+        queued: Queued | None = None,
     ) -> None:
         self.predict = predict
         self.max_batch = max_batch
@@ -86,6 +89,7 @@ class Batcher:
         self.timeout = timeout
         self.again = again
         self.observe = observe
+        self.queued = queued
         self._changing = Lock()
         self._busy = False  # a leader is at work, or woken; while nobody leads the queue is empty
         self._queue: deque[Job] = deque()
@@ -110,6 +114,7 @@ class Batcher:
                 if queue is not None and len(self._queue) >= queue:
                     raise Overloaded(f"{queue} requests are waiting already. Retry later, or raise 'max_queue'.")
                 self._queue.append(job)
+                self._told()
             else:
                 self._busy = job.taken = job.leads = True
                 job.turn.release()
@@ -135,6 +140,7 @@ class Batcher:
             job.abandoned = True
             if not job.taken:
                 self._queue.remove(job)
+                self._told()
         if job.leads:
             self._pass_on([job])
 
@@ -148,14 +154,23 @@ class Batcher:
             self._pass_on(batch)
 
     def _companions(self, job: Job) -> list[Job]:
-        """What waits behind `job` and can be joined with it, in the order in which it came."""
-        found, rows = [], job.rows
-        while self._queue and self._queue[0].kind == job.kind and rows + self._queue[0].rows <= self.max_batch:
+        """What waits and can be joined with `job`, in the order in which it came. The others keep theirs."""
+        found, rows, left = [], job.rows, deque[Job]()
+        while self._queue and rows < self.max_batch:
             following = self._queue.popleft()
-            following.taken = True
-            rows += following.rows
-            found.append(following)
+            if following.kind == job.kind and rows + following.rows <= self.max_batch:
+                following.taken = True
+                rows += following.rows
+                found.append(following)
+            else:
+                left.append(following)
+        self._queue.extendleft(reversed(left))
+        self._told()
         return found
+
+    def _told(self) -> None:
+        if self.queued is not None:
+            self.queued(len(self._queue))
 
     def _run(self, batch: list[Job]) -> None:
         if len(batch) == 1:
@@ -204,6 +219,7 @@ class Batcher:
             self._busy = bool(self._queue)
             if self._busy:
                 following = self._queue.popleft()
+                self._told()
                 following.taken = following.leads = True
                 following.turn.release()
         for job in others:

@@ -17,7 +17,7 @@ import numpy as np
 from flaskship import skew
 from flaskship.artifact.model import Model
 from flaskship.errors import BadInput, FlaskshipError, PredictionFailed, Problem
-from flaskship.predict.batcher import Batcher, Observe
+from flaskship.predict.batcher import Batcher, Observe, Queued
 from flaskship.predict.rules import refused, shortened
 from flaskship.schema import Answer, AnswerType, Array, Columns, Field, FieldType, Scalar, Task
 
@@ -43,7 +43,7 @@ class Predictor:
 
     `fast` chooses the way: directly, or through the batcher with `max_batch` (0: 256), `max_queue` and `timeout`. Of a
     function `max_batch` is the most rows that one call of it takes; what it refuses in an answer's place is raised.
-    `observe(rows, requests, seconds)` is called after each call of the model.
+    `observe(rows, requests, seconds)` is called after each call of the model, `queued` when more or fewer wait for it.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Predictor:
         max_queue: int = 256,
         timeout: float = 60.0,
         observe: Observe | None = None,
+        queued: Queued | None = None,
     ) -> None:
         self.model = model
         self.signature = model.signature
@@ -74,6 +75,7 @@ class Predictor:
                 timeout=timeout,
                 again=not called,
                 observe=observe,
+                queued=queued,
             )
         )
         self._way = self.batcher or (self._call if observe is None else self._observed)

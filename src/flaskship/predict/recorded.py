@@ -10,7 +10,7 @@ import msgspec
 
 from flaskship.bundle import Recorded
 from flaskship.errors import BadInput, CheckFailed, PredictionFailed
-from flaskship.predict.codec import Codec
+from flaskship.predict.codec import Codec, Request
 from flaskship.schema import Answer, AnswerType, Columns, Field, FieldType, Signature
 
 TOLERANCE = 1e-6  # relative, of numbers in an answer
@@ -48,10 +48,13 @@ def record(codec: Codec, predict: Callable[[Columns], Answer]) -> Recorded | Non
     return Recorded(row=asked, answer=first) if first == second else None
 
 
+def request(codec: Codec, asked: dict[str, Any]) -> Request:
+    return codec.decode(msgspec.json.encode(asked))
+
+
 def ask(codec: Codec, predict: Callable[[Columns], Answer], asked: dict[str, Any]) -> Any:
     """The answer as JSON has it."""
-    request = codec.decode(msgspec.json.encode(asked))
-    return msgspec.json.decode(codec.encode(predict(request.columns), single=True))
+    return msgspec.json.decode(codec.encode(predict(request(codec, asked).columns), single=True))
 
 
 def replay(name: str, golden: Recorded, codec: Codec, predict: Callable[[Columns], Answer]) -> None:

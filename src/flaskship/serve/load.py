@@ -17,6 +17,6 @@ def load(job: Job) -> Loaded:
     bundles = [Bundle.read(path.absolute()) for path in job.bundles]
     if len(bundles) == 1 and bundles[0].manifest.code:
         os.chdir(bundles[0].folder / bundles[0].manifest.code.root)
-    found = [each for bundle in bundles for each in subjects(bundle, job.settings)]
+    found = [each for bundle in bundles for each in subjects(bundle, job.settings, job.shared)]
     made = application(found, job.settings, shared=job.shared)
     return Loaded(application=made, names=tuple(each.name for each in found))

@@ -11,7 +11,7 @@ from threading import Semaphore
 from flask import Blueprint, Flask
 
 from flaskship.health import DRAINING, STARTING
-from flaskship.metrics import Metrics
+from flaskship.metrics import Calls, Metrics
 from flaskship.settings import Settings, environment
 from flaskship.web import addresses, attached, routes
 from flaskship.web.fastlane import FastLane
@@ -70,7 +70,7 @@ class Ending:
 def make_site(subjects: Sequence[Subject], settings: Settings, shared: Path | None = None) -> Site:
     metrics = Metrics(shared)
     for subject in subjects:
-        subject.observer = metrics.observer(subject.name)
+        subject.calls = Calls(metrics, subject.name)
     return Site(
         subjects=tuple(subjects),
         settings=settings,

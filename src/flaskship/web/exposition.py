@@ -5,6 +5,7 @@ flaskship_requests_total{model="sales",route="predict",method="POST",status="200
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -13,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from flaskship import __version__
-from flaskship.metrics import ROWS, SECONDS, Name
+from flaskship.metrics import ROWS, SECONDS, Name, busy, summed
 from flaskship.web.subject import Site
 
 Cells = dict[Name, list[float]]
@@ -35,15 +36,18 @@ class Counts(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        cells = self._site.metrics.read()
+        processes = list(self._site.metrics.processes())
+        cells = summed(processes)
         yield _counter("requests", "Requests that were answered.", ["model", "route", "method", "status"], cells)
         yield _histogram("request_duration_seconds", "Time to answer a request.", ["model", "route"], SECONDS, cells)
         yield _histogram("model_duration_seconds", "Time of one call of the model.", ["model"], SECONDS, cells)
         yield _histogram("batch_rows", "Rows of one call of the model.", ["model"], ROWS, cells)
+        yield _histogram("batch_requests", "Requests joined in one call of the model.", ["model"], ROWS, cells)
         yield self._rejected(cells)
         flying = GaugeMetricFamily("flaskship_requests_in_flight", "Requests that are being answered.")
         flying.add_metric([], sum(cells.get(Name("in_flight", ()), [0.0])))
         yield flying
+        yield from self._work(processes, cells)
         yield from self._info()
 
     def _rejected(self, cells: Cells) -> Metric:
@@ -59,6 +63,29 @@ class Counts(Collector):
         for kind, count in sorted(sums.items()):
             family.add_metric(list(kind), count)
         return family
+
+    def _work(self, processes: Sequence[Cells], cells: Cells) -> Iterable[Metric]:
+        """How busy the models are, and what they do at once."""
+        now = time.monotonic()
+        share = GaugeMetricFamily(
+            "flaskship_model_busy_ratio", "Share of the last minute that the model was at work.", labels=["model"]
+        )
+        waiting = GaugeMetricFamily(
+            "flaskship_requests_waiting", "Requests that wait for the model, to be joined.", labels=["model"]
+        )
+        most = GaugeMetricFamily(
+            "flaskship_max_batch", "Most rows of several requests that are joined for the model.", labels=["model"]
+        )
+        for subject in self._site.subjects:
+            shares = [busy(each[name], now) for each in processes if (name := Name("busy", (subject.name,))) in each]
+            share.add_metric([subject.name], sum(shares) / max(len(shares), 1))
+            waiting.add_metric([subject.name], sum(cells.get(Name("requests_waiting", (subject.name,)), [0.0])))
+            if subject.max_batch:
+                most.add_metric([subject.name], subject.max_batch)
+        yield from (share, waiting, most)
+        workers = GaugeMetricFamily("flaskship_workers", "Processes that serve.")
+        workers.add_metric([], sum(Name("in_flight", ()) in each for each in processes))
+        yield workers
 
     def _info(self) -> Iterable[Metric]:
         build = GaugeMetricFamily("flaskship_build_info", "The version that serves.", labels=["version"])

@@ -6,19 +6,21 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from threading import Semaphore
 from typing import Any, Protocol
 
 from flaskship.artifact.model import Model
-from flaskship.bundle import Bundle
+from flaskship.bundle import Bundle, Recorded
 from flaskship.errors import Unavailable
-from flaskship.metrics import Metrics
-from flaskship.predict import recorded
+from flaskship.metrics import Calls, Metrics
+from flaskship.predict import calibration, recorded
 from flaskship.predict.codec import Codec
-from flaskship.predict.predictor import Predictor
+from flaskship.predict.predictor import BATCH, Predictor
 from flaskship.schema import Answer, AnswerType, Columns, FieldType, Signature, Task
 from flaskship.settings import Settings
 
+NETWORKS = ("torch", "keras", "transformers")  # whose rate depends much on how many rows they are given
 TRIED, QUICK = 6, 100e-6  # calls; seconds
 FILES = (FieldType.IMAGE, FieldType.FILE, FieldType.ARRAY, FieldType.TABLE)  # what travels as files
 NO_CELLS = (FieldType.FILE, FieldType.TABLE)  # what stands in no cell
@@ -47,10 +49,6 @@ class NotLoaded:
         return []
 
 
-def nobody(rows: int, requests: int, seconds: float) -> None:
-    """Observes the calls of a model that nobody counts."""
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Subject:
     """A model as it is served; loading until `open` gives it what answers, or `fail` a reason.
@@ -68,7 +66,8 @@ class Subject:
     predictor: Predict = field(default_factory=NotLoaded)
     state: State = State.LOADING
     reason: str = ""  # why it failed
-    observer: Callable[[int, int, float], None] = nobody
+    max_batch: int = 0  # rows of several requests that are joined; 0 where none are
+    calls: Calls | None = None  # counts those of the model, where somebody asks
 
     @property
     def signature(self) -> Signature:
@@ -119,7 +118,13 @@ class Subject:
 
     def observe(self, rows: int, requests: int, seconds: float) -> None:
         """Counts one call of the model."""
-        self.observer(rows, requests, seconds)
+        if self.calls is not None:
+            self.calls.observe(rows, requests, seconds)
+
+    def queued(self, requests: int) -> None:
+        """Counts those that wait for the model."""
+        if self.calls is not None:
+            self.calls.queued(requests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +144,11 @@ class Site:
         return replace(self, subjects=(subject,))
 
 
-def subject(bundle: Bundle, settings: Settings) -> Subject:
-    """The bundle's model, ready. Raises what loading raises, and `CheckFailed` where golden rows say otherwise."""
+def subject(bundle: Bundle, settings: Settings, shared: Path | None = None) -> Subject:
+    """The bundle's model, ready. Raises what loading raises, and `CheckFailed` where golden rows say otherwise.
+
+    `shared` is the directory of this server's processes, of which one finds out how many rows a network likes.
+    """
     manifest = bundle.manifest
     model = bundle.load(trust=settings.trust)
     made = Subject(
@@ -150,22 +158,27 @@ def subject(bundle: Bundle, settings: Settings) -> Subject:
         card=card(bundle),
         diagram=bundle.diagram,
     )
+    golden = bundle.golden
+    fast = manifest.compilation.compiled and (not manifest.facts.scaled or _quick(model, golden.columns))
+    if not fast:
+        made.max_batch = _batch(made, model, golden.columns, settings, shared, BATCH)
     predictor = Predictor(
         model,
-        fast=manifest.compilation.compiled and (not manifest.facts.scaled or _quick(model, bundle)),
-        max_batch=settings.max_batch,
+        fast=fast,
+        max_batch=made.max_batch,
         max_queue=settings.max_queue,
         timeout=settings.timeout,
         observe=made.observe,
+        queued=made.queued,
     )
-    bundle.golden.check(predictor)
+    golden.check(predictor)
     made.open(predictor)
     return made
 
 
-def _quick(model: Model, bundle: Bundle) -> bool:
+def _quick(model: Model, columns: Columns) -> bool:
     """Whether one row takes so little that joining the rows of several callers would cost more."""
-    row = {name: column[:1] for name, column in bundle.golden.columns.items()}
+    row = {name: column[:1] for name, column in columns.items()}
     runs = []
     for _ in range(TRIED):
         started = time.perf_counter()
@@ -174,23 +187,34 @@ def _quick(model: Model, bundle: Bundle) -> bool:
     return min(runs[1:]) < QUICK
 
 
-def subjects(bundle: Bundle, settings: Settings) -> tuple[Subject, ...]:
-    """The bundle's model, or each of its functions, ready. Raises as `subject`."""
+def _batch(made: Subject, model: Model, columns: Columns, settings: Settings, shared: Path | None, most: int) -> int:
+    """The most rows to join: as set; else what suits a network here, tried on the first of `columns`; else `most`."""
+    if settings.max_batch or model.facts.framework not in NETWORKS:
+        return settings.max_batch or most
+    key = f"{made.name} {made.card['digest']}"
+    return calibration.once(shared, key, lambda: calibration.calibrated(model.predict, columns, most=most))
+
+
+def subjects(bundle: Bundle, settings: Settings, shared: Path | None = None) -> tuple[Subject, ...]:
+    """The bundle's model, or each of its functions, ready. The rest is as of `subject`."""
     code = bundle.manifest.code
     if code is None:
-        return (subject(bundle, settings),)
+        return (subject(bundle, settings, shared),)
     models, rows = bundle.functions(trust=settings.trust), bundle.recorded
     found = []
     for endpoint in code.endpoints:
         name = endpoint.name if len(code.endpoints) > 1 else bundle.manifest.name
-        made = _function(bundle, name, models[endpoint.name], settings)
-        if golden := rows.get(endpoint.name):
+        golden = rows.get(endpoint.name)
+        made = _function(bundle, name, models[endpoint.name], golden, settings, shared)
+        if golden:
             recorded.replay(name, golden, made.codec, made.predictor)
         found.append(made)
     return tuple(found)
 
 
-def _function(bundle: Bundle, name: str, model: Any, settings: Settings) -> Subject:
+def _function(
+    bundle: Bundle, name: str, model: Any, golden: Recorded | None, settings: Settings, shared: Path | None
+) -> Subject:
     """A function of the bundle under `name`; `model` is a `FunctionModel`."""
     made = Subject(
         name=name,
@@ -200,14 +224,21 @@ def _function(bundle: Bundle, name: str, model: Any, settings: Settings) -> Subj
         implied=model.path == f"/{model.name}",
         card=card(bundle) | {"kind": model.facts.kind},
     )
+    if model.batch:
+        made.max_batch = settings.max_batch or model.batch
+        if golden:
+            columns = recorded.request(made.codec, golden.row).columns
+            made.max_batch = _batch(made, model, columns, settings, shared, model.batch)
+        made.max_batch = min(made.max_batch, model.batch)
     made.open(
         Predictor(
             model,
             fast=not model.batch,
-            max_batch=min(model.batch, settings.max_batch or model.batch),
+            max_batch=made.max_batch,
             max_queue=settings.max_queue,
             timeout=settings.timeout,
             observe=made.observe,
+            queued=made.queued,
         )
     )
     return made
