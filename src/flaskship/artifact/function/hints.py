@@ -85,8 +85,8 @@ def read(hint: Any, *, answer: bool = False) -> Reading:
     origin = typing.get_origin(hint)
     if isinstance(hint, typing.NewType):
         return replace(read(hint.__supertype__, answer=answer), hint=hint)
-    if type(hint).__name__ == "TypeAliasType":  # Python 3.12's `type Age = int`
-        return replace(read(hint.__value__, answer=answer), hint=hint)
+    if "TypeAliasType" in (type(hint).__name__, type(origin).__name__):  # Python 3.12's `type Age = int`
+        return replace(read(_named(hint, origin), answer=answer), hint=hint)
     if origin is Annotated:
         return _annotated(hint, answer)
     if origin in UNIONS and NONE in typing.get_args(hint):
@@ -104,6 +104,15 @@ def read(hint: Any, *, answer: bool = False) -> Reading:
     if isinstance(hint, type) and hint in SCALARS:
         return _scalar(hint)
     return _library(hint) or _object(hint, answer)
+
+
+def _named(hint: Any, origin: Any) -> Any:
+    """What an alias stands for: of `Pair[int]`, where `type Pair[T] = tuple[T, T]`, it is `tuple[int, int]`."""
+    if origin is None:
+        return hint.__value__
+    given = dict(zip(origin.__type_params__, typing.get_args(hint), strict=True))
+    value = origin.__value__
+    return value[tuple(given[each] for each in value.__parameters__)] if value.__parameters__ else value
 
 
 def _scalar(hint: Any) -> Reading:
