@@ -75,6 +75,12 @@ def turn(image: Image.Image) -> Image.Image:
 
 
 @endpoint
+def ready() -> bool:
+    """Whether it is up."""
+    return True
+
+
+@endpoint
 def mood(text: str) -> Labels:
     """Whether a text is glad."""
     glad = 0.9 if "good" in text else 0.2

@@ -28,6 +28,7 @@ class LeftOut:
 
 
 LEFT_OUT = LeftOut()
+UNASKED = ""  # the only column of a function without arguments: None for each time that it is asked
 
 
 class FieldType(StrEnum):

@@ -35,6 +35,12 @@ def test_predict_answers_one_row_from_flags(capfd):
     assert "Compiling" in err
 
 
+def test_predict_asks_a_function_without_arguments_as_it_is(place, capfd):
+    (place / "state.py").write_text("def state() -> str: return 'up'\n")
+    assert run(["predict", "state.py:state"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"prediction": "up"}
+
+
 def test_predict_names_every_fault_and_ends_with_the_code_of_bad_input(capfd):
     assert run(["predict", "level.joblib", "--set", "x0=much", "--set", "x3=1"]) == 5
     out, err = capfd.readouterr()

@@ -65,6 +65,36 @@ def test_a_sole_function_answers_at_predict_and_at_its_own_path_in_every_form(on
     }
 
 
+def test_a_function_without_arguments_is_asked_by_get_and_by_post_without_a_body(one):
+    client = one("ready")
+    for path in ("/predict", "/ready", "/"):
+        for answer in (
+            client.post(path, headers={"Accept": "application/json"}),
+            client.post(path, json={}),
+            client.post(path, data=b"", content_type="application/json"),
+            client.post(
+                path, data=b"", content_type="application/x-www-form-urlencoded", headers={"Accept": "application/json"}
+            ),
+        ):
+            assert answer.json == {"prediction": True}, (path, answer.text)
+    assert client.get("/predict").json == client.get("/ready").json == {"prediction": True}
+    assert client.post("/predict", json=[{}, []]).json == {"predictions": [{"prediction": True}] * 2}
+    for answer in (client.get("/predict?x=1"), client.post("/predict", json={"x": 1})):
+        assert (answer.status_code, answer.json["detail"]) == (422, "No field 'x' in this model. It takes none.")
+    assert client.post("/predict", json=[[1]]).json["detail"] == "The row has 1 values, the model takes none."
+
+
+def test_a_function_without_arguments_takes_neither_files_nor_tensors(one):
+    client = one("ready")
+    for path, sent in (("/predict_file", b"x\n1\n"), ("/invocations", b"x\n1\n")):
+        answer = client.post(path, data=sent, content_type="text/csv")
+        assert "The function takes no arguments, so that a file has nothing for it." in answer.text
+    assert "so that a tensor has nothing for it" in client.get("/v2/models/ready").text
+    assert client.post("/invocations", json={"instances": [{}]}).json == {"predictions": [True]}
+    page = client.get("/", headers={"Accept": "text/html"}).text
+    assert "It takes no arguments." in page and ">Run</button>" in page and "Many rows" not in page
+
+
 def test_several_functions_have_their_routes_below_their_names_and_their_own_paths(several):
     for path in ("/price", "/price/predict"):
         assert several.post(path, json=FLAT).json == {"prediction": 7000.0}

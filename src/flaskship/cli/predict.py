@@ -26,6 +26,7 @@ from flaskship.schema import FieldType, Signature
 
 FORMATS: dict[str, str] = {".csv": "csv", ".tsv": "csv", ".txt": "csv", "": "csv"}
 SENT = (FieldType.IMAGE, FieldType.FILE, FieldType.ARRAY, FieldType.TABLE, FieldType.OBJECT)  # which @PATH may hold
+ASKED = "Give one row with --set FIELD=VALUE …, or a file with --input."
 FORMATS |= {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 
 
@@ -45,8 +46,8 @@ def command(
 
     One row from --set, or a file from --input: read and written some rows at a time, so that its size does not matter.
     """
-    if bool(values) == bool(source):
-        raise UsageError("Give one row with --set FIELD=VALUE …, or a file with --input.")
+    if values and source:
+        raise UsageError(ASKED)
     settings = load(flags)
     bundle = targets.modelled(target, settings, "predict with")
     if bundle.manifest.code:
@@ -54,6 +55,8 @@ def command(
         predictor, codec = Predictor(function), Codec(function.signature, hints=function.hints)
     else:
         predictor, codec = Predictor(bundle.load(trust=settings.trust)), Codec(bundle.manifest.signature)
+    if not values and source is None and codec.rules:
+        raise UsageError(ASKED)
     if source is None:
         with closing(codec.decode_pairs(_pair(text, codec.signature) for text in values)) as request:
             answer = predictor(request.columns)

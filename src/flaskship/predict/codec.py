@@ -31,7 +31,7 @@ from flaskship.predict.rules import Rule, problem, refused
 from flaskship.predict.structures import Structure
 from flaskship.predict.uploads import Files, Given, Upload
 from flaskship.predict.values import Results
-from flaskship.schema import LEFT_OUT, Array, Columns, Field, FieldType, Signature, Task
+from flaskship.schema import LEFT_OUT, UNASKED, Array, Columns, Field, FieldType, Signature, Task
 
 ROW_SHAPES = "Send an object, an array of objects, or an array of arrays in the order of the fields"
 NO_HINTS: Mapping[str, Any] = MappingProxyType({})
@@ -70,7 +70,7 @@ class Codec:
         self.encode, self.results = self._encoder.encode, self._encoder.results
         self.encode_values, self.flat = self._encoder.encode_values, self._encoder.flat
         self.encode_item = self._encoder.encode_item
-        self.boxed = any(field.boxed for field in signature.inputs)
+        self.boxed = not signature.inputs or any(field.boxed for field in signature.inputs)
         # One row of names and texts (of a function: and files), as a query or a form has them.
         self.decode_pairs: Callable[[Iterable[tuple[str, Any]]], Request]
         self.decode_pairs = self._decode_given if self.boxed else self._decode_texts
@@ -96,7 +96,7 @@ class Codec:
                 column[0] = value
             return Request(columns, 1, True)
         except (ValueError, OverflowError, RecursionError):
-            return self._thoroughly(parse(body))
+            return self._thoroughly(parse(body) if body or self.rules else {})
 
     def _many(self, found: list[Any], body: bytes, single: bool = False) -> Request:
         """Raises `ValueError` where only the thorough way can tell."""
@@ -190,7 +190,7 @@ class Codec:
                 problems.append(problem(rule.name, error))
         if problems:
             raise self._told(problems, given)
-        return self._with_files(columns, 1, True)
+        return self._with_files(columns or {UNASKED: np.empty(1, object)}, 1, True)
 
     def _decode_texts(self, given_pairs: Iterable[tuple[str, str]]) -> Request:
         """An empty text is null where that is allowed."""
@@ -277,7 +277,7 @@ def _quick(fields: Sequence[Field]) -> tuple[type[msgspec.Struct], Callable[[byt
     Its own attribute names are f0, f1, …, as a field may have any name; but for some, which go the thorough way.
     """
     names = [f"f{index}" for index in range(len(fields))]
-    if any(field.boxed or set(field.name) & UNQUICK for field in fields):
+    if not fields or any(field.boxed or set(field.name) & UNQUICK for field in fields):
         return msgspec.Struct, _doubt
     struct: Any = msgspec.defstruct(
         "Row",

@@ -13,10 +13,11 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from flaskship.errors import MAX_PROBLEMS, NotJSON, Problem
 from flaskship.predict.rules import Rule, described, nearest, problem, refused
-from flaskship.schema import LEFT_OUT, Columns
+from flaskship.schema import LEFT_OUT, UNASKED, Columns
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 DOUBT = object()
@@ -137,7 +138,7 @@ class Rows:
                 problems.append(Problem(place(at, rule.name), str(error)))
         if problems:
             raise refused(problems)
-        return columns
+        return columns if self.rules else {UNASKED: np.empty(len(rows), object)}
 
     def _row(self, row: Any, at: str, found: list[list[Any]], problems: list[Problem]) -> None:
         if isinstance(row, dict):
@@ -170,7 +171,8 @@ class Rows:
         if not self.least <= len(row) <= len(self.rules):
             order = ", ".join(self.names[:12]) + (", …" if len(self.names) > 12 else "")
             most = str(len(self.rules)) if self.least == len(self.rules) else f"{self.least} to {len(self.rules)}"
-            problems.append(Problem(at, f"The row has {len(row)} values, the model takes {most}: {order}."))
+            takes = f"{most}: {order}" if self.rules else "none"
+            problems.append(Problem(at, f"The row has {len(row)} values, the model takes {takes}."))
             return
         for index, (rule, values) in enumerate(zip(self.rules, found, strict=True)):
             try:
@@ -181,7 +183,8 @@ class Rows:
     def unknown(self, name: str, among: Sequence[str]) -> str:
         """The sentence on a name that is no field's."""
         near = nearest(name, among)
-        hint = near or f" It has {', '.join(self.names[:12])}{', …' if len(self.names) > 12 else ''}."
+        has = f"has {', '.join(self.names[:12])}{', …' if len(self.names) > 12 else ''}"
+        hint = near or f" It {has if self.names else 'takes none'}."
         return f"No field {name[:200]!r} in this model.{hint}"
 
     @staticmethod

@@ -19,7 +19,7 @@ from flaskship.artifact.model import Model
 from flaskship.errors import BadInput, FlaskshipError, PredictionFailed, Problem
 from flaskship.predict.batcher import Batcher, Observe, Queued
 from flaskship.predict.rules import refused, shortened
-from flaskship.schema import Answer, AnswerType, Array, Columns, Field, FieldType, Scalar, Task
+from flaskship.schema import UNASKED, Answer, AnswerType, Array, Columns, Field, FieldType, Scalar, Task
 
 BATCH = 256  # rows
 PART = 16_384  # rows of one large request that go through a slow model at once
@@ -81,7 +81,7 @@ class Predictor:
         self._way = self.batcher or (self._call if observe is None else self._observed)
         self._answer = self._of_function if called else self._way
         self._streams = self.signature.answers is AnswerType.STREAM
-        self._first = self.signature.inputs[0].name
+        self._first = self.signature.inputs[0].name if self.signature.inputs else UNASKED
         splits = {field.name: np.array(field.splits) for field in self.signature.inputs if field.splits}
         self._far = skew.limits(splits or model.thresholds)  # a compiled model knows them by its signature only
         self._ranges = tuple(_ranges(self.signature.inputs, self._far))

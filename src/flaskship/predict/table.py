@@ -309,6 +309,8 @@ def _reader(stream: IO[bytes], name: str, format: str, known: tuple[str, ...]) -
 def _refuse_contents(format: str, codec: Codec) -> None:
     """Raises `BadInput` where a field of the function fits in no cell."""
     codec.refuse_files()
+    if not codec.rules:
+        raise BadInput("The function takes no arguments, so that a file has nothing for it. Use GET or POST /predict.")
     for field in codec.signature.inputs:
         if field.type is FieldType.TABLE and format != "jsonl":
             raise BadInput(f"{field.name!r} takes a table, which no cell of a {format} file can hold. Send JSON Lines.")

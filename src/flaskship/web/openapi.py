@@ -76,7 +76,7 @@ def paths(subject: Subject) -> Schema:
         found[subject.path] = rows(subject, named="_there")
     if subject.cells:
         found["/predict_file"] = {"post": by_file(signature)}
-    if not any(each.type is FieldType.FILE for each in signature.inputs):
+    if signature.inputs and not any(each.type is FieldType.FILE for each in signature.inputs):
         found["/invocations"] = {"post": by_invocation(signature)}
     if not tensors.unfit(signature):
         about = got("The model's tensors", "Open Inference Protocol", "object")
@@ -104,7 +104,7 @@ def by_query(signature: Signature, named: str = "") -> Schema:
     fields = [each for each in signature.inputs if each.type not in schemas.SENT]
     return {
         "operationId": f"predict_one{named}",
-        "summary": "One row, from the query",
+        "summary": "One row, from the query" if fields else "Without arguments",
         **described(signature),
         "tags": ["Predict"],
         "parameters": [parameter(each) for each in fields],
@@ -132,6 +132,8 @@ def parameter(field: Field) -> Schema:
 
 def by_body(subject: Subject, named: str = "") -> Schema:
     signature = subject.signature
+    if not signature.inputs:
+        return {**by_query(signature, named), "operationId": f"predict{named}"}
     return {
         "operationId": f"predict{named}",
         "summary": "One row" if signature.answers is AnswerType.STREAM else "One row or several",
@@ -281,21 +283,7 @@ def failures(*statuses: str) -> Schema:
 
 
 def components(signature: Signature) -> Schema:
-    fields = signature.inputs
-    each_field = {each.name: schemas.field(each) for each in fields}
-    required = [each.name for each in fields if each.required]
-    least = max((index for index, each in enumerate(fields, 1) if each.required), default=0)
-    listed = {
-        "type": "array",
-        "prefixItems": list(each_field.values()),
-        "minItems": least,
-        "maxItems": len(fields),
-    }
-    most = {"maxItems": 1} if signature.answers is AnswerType.STREAM else {}
     made = {
-        "Row": schemas.row(each_field, required),
-        "Form": schemas.row({each.name: schemas.text(each) for each in fields}, required),
-        "Rows": {"type": "array", "minItems": 1, "items": {"oneOf": [ref("Row"), listed]}} | most,
         "Answer": schemas.answer(signature),
         "Answers": {
             "type": "object",
@@ -315,9 +303,30 @@ def components(signature: Signature) -> Schema:
         "Tensors": TENSORS,
         "TensorError": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
     }
+    return schemas.named((asked(signature) if signature.inputs else {}) | made)
+
+
+def asked(signature: Signature) -> Schema:
+    """What a row may be: an object or an array in the order of the fields, several of them, a form."""
+    fields = signature.inputs
+    each_field = {each.name: schemas.field(each) for each in fields}
+    required = [each.name for each in fields if each.required]
+    least = max((index for index, each in enumerate(fields, 1) if each.required), default=0)
+    listed = {
+        "type": "array",
+        "prefixItems": list(each_field.values()),
+        "minItems": least,
+        "maxItems": len(fields),
+    }
+    most = {"maxItems": 1} if signature.answers is AnswerType.STREAM else {}
+    made = {
+        "Row": schemas.row(each_field, required),
+        "Form": schemas.row({each.name: schemas.text(each) for each in fields}, required),
+        "Rows": {"type": "array", "minItems": 1, "items": {"oneOf": [ref("Row"), listed]}} | most,
+    }
     if any(each.type in schemas.PARTS for each in fields):
         made["Parts"] = schemas.row({each.name: schemas.part(each) for each in fields}, required)
-    return schemas.named(made)
+    return made
 
 
 PROBLEM = {

@@ -96,7 +96,7 @@ def decoded(subject: Subject, body: bytes, content_type: str, query: str = "") -
     media, options = media_type(content_type)
     if options.get("charset", "").lower() not in UTF8:
         raise UnsupportedContent(f"The charset is {options['charset']!r}. Send UTF-8.")
-    looks_like_json = body.lstrip()[:1] in (b"{", b"[")
+    looks_like_json = body.lstrip()[:1] in (b"{", b"[") or (not body and not subject.signature.inputs)
     if media == JSON or media.endswith("+json") or (looks_like_json and media in ("", multipart.URLENCODED)):
         return subject.codec.decode(body)
     bare = bool(subject.file) and (media not in multipart.TYPES or binary(body, media))

@@ -92,7 +92,8 @@ class Subject:
     @property
     def cells(self) -> bool:
         """Whether a row can be one of a file, each field in a cell, with its answer beside it."""
-        return not self.streams and not any(each.type in NO_CELLS for each in self.signature.inputs)
+        fields = self.signature.inputs
+        return bool(fields) and not self.streams and not any(each.type in NO_CELLS for each in fields)
 
     @property
     def takes_files(self) -> bool:

@@ -41,6 +41,8 @@ NAMES = {np.dtype(dtype).name: name for name, dtype in DTYPES.items()}
 
 def unfit(signature: Signature) -> str:
     """Why a function cannot be asked with tensors; nothing where it can."""
+    if not signature.inputs:
+        return "The function takes no arguments, so that a tensor has nothing for it. Use GET or POST /predict."
     odd = next((each for each in signature.inputs if each.type not in DATATYPES), None)
     if odd is not None:
         return f"{odd.name!r} takes {NOUNS_OF_ARGUMENTS[odd.type]}, which is no tensor. Use POST /predict."

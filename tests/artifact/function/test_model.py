@@ -235,6 +235,7 @@ def test_what_cannot_be_batched_is_said_at_start(load) -> None:
         ("def predict(x: int) -> list[int]: ...", r"argument 'x' is int, but with `batch=` every argument arrives as"),
         ("def predict(x: list[int] = 1) -> list[int]: ...", "has the default 1, but arrives as a list"),
         ("def predict(x: list[int] = []) -> list[int]: ...", r"has the default \[\], but arrives as a list"),
+        ("def predict() -> list[int]: ...", r"takes no argument: there is nothing to batch. Leave `batch=` out"),
         ("def predict(x: list[int]) -> int: ...", "the answer is int, but with `batch=` it is a list as long"),
         ("def predict(x: list[int]) -> Iterator[int]: ...", "with `batch=` it is a list as long"),
         ("def predict(x: list[int]) -> list[Iterator[int]]: ...", "what is batched cannot be streamed"),

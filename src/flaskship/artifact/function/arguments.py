@@ -97,9 +97,8 @@ def plain(function: Any) -> Any:
 def arguments(callee: Callee, hints: Mapping[str, Any], said: Docstring) -> tuple[Argument, ...]:
     """The arguments in their order. Raises `TargetError`."""
     found = tuple(_argument(callee, each, hints, said) for each in parameters(callee.function))
-    if not found:
-        more = " besides its instance" if inspect.ismethod(callee.function) else ""
-        raise TargetError(f"{callee} takes no argument{more}: there is nothing that a caller could send. Give it one.")
+    if not found and callee.batch:
+        raise TargetError(f"{callee} takes no argument: there is nothing to batch. Leave `batch=` out.")
     return found
 
 

@@ -31,7 +31,7 @@ from flaskship.artifact.function.arguments import Argument, Callee, arguments, h
 from flaskship.artifact.function.replies import Reply, kind, reply
 from flaskship.artifact.function.streams import Stream, failed
 from flaskship.errors import BadInput, FlaskshipError, PredictionFailed
-from flaskship.schema import LEFT_OUT, Answer, AnswerType, Array, Columns, Facts, FieldType, Signature, Task
+from flaskship.schema import LEFT_OUT, UNASKED, Answer, AnswerType, Array, Columns, Facts, FieldType, Signature, Task
 
 TOGETHER = 64  # rows of one request for which an asynchronous function runs at the same time
 
@@ -61,7 +61,10 @@ class FunctionModel:
 
     def predict(self, columns: Columns) -> Answer:
         """Raises `PredictionFailed`; a row that the function refuses holds its `BadInput`."""
-        rows = list(zip(*(columns[each.name] for each in self.arguments), strict=True))
+        if not self.arguments:
+            rows = [()] * len(columns[UNASKED])
+        else:
+            rows = list(zip(*(columns[each.name] for each in self.arguments), strict=True))
         step, size = (self._batch, self.batch) if self.batch else (self._each, TOGETHER)
         values = np.empty(len(rows), object)
         for start in range(0, len(rows), size):
