@@ -43,6 +43,9 @@ class App:
     def chunks(self, environ):
         return "200 OK", (part for part in (b"one ", b"two ", b"three"))
 
+    def within(self, environ):
+        return "200 OK", [os.environ.get("VIRTUAL_ENV", "none").encode()]
+
     def pid(self, environ):
         return "200 OK", [str(os.getpid()).encode()]
 

@@ -9,10 +9,17 @@ from flaskship.settings import Settings
 
 folder = Path(sys.argv[1])
 flags = dict(each.split("=") for each in sys.argv[2:])
-bundles = [folder / "bundle"]
+bundles, elsewhere = [folder / "bundle"], folder / "environment" / "bin" / "python"
+
+
+def remade() -> tuple[list[Path], str]:
+    """With another Python where a test put one."""
+    return bundles, str(elsewhere) if elsewhere.exists() else ""
+
+
 try:
     settings = Settings.load(None, {}, {"port": 0, **flags})
-    code = serve(bundles, settings, watched=bundles, rebuild=lambda: bundles, load="fake_app:load")
+    code = serve(bundles, settings, watched=bundles, rebuild=remade, load="fake_app:load")
 except FlaskshipError as error:
     sys.stderr.write(f"{error.title}: {error.detail}\n")
     code = error.exit_code

@@ -225,6 +225,17 @@ def test_a_changed_target_is_served_anew_without_a_failed_request(serving, serve
     assert seen == {(200, b"old"), (200, b"new text")}
 
 
+def test_a_changed_target_is_served_by_the_python_that_it_now_asks_for(serving):
+    running = serving("old", reload="true").ready()
+    python = running.folder / "environment" / "bin" / "python"
+    assert running.get("/within") != (200, str(python.parent.parent).encode())
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (running.folder / "bundle").write_text("new text")
+    running.until(lambda: running.get("/within") == (200, str(python.parent.parent).encode()))
+
+
 def test_a_changed_target_that_is_broken_leaves_the_old_one_serving(serving):
     running = serving("old", reload="true").ready()
     (running.folder / "bundle").write_text("broken")

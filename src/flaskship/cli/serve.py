@@ -35,23 +35,17 @@ def command(target: tuple[str, ...], **flags: Any) -> int:
     for _, own in parsed:
         variables.set_here(variables.given(own))
 
-    known: dict[str, Any] = {}
+    def made() -> tuple[list[Path], str]:
+        """The bundles, and the Python of the environment that an app asks for."""
+        bundles = _said(targets.bundled_apart(list(target), settings))
+        app = next((each for each in map(_manifest, bundles) if each.get("kind") == KIND), None)
+        if app is None:
+            return bundles, ""
+        if len(bundles) > 1:
+            raise UsageError(f"{app['name']!r} is an app, and has its own routes: it is served alone.")
+        return bundles, str(targets.interpreter_apart(bundles[0], settings))
 
-    def made() -> list[Path]:
-        found = _said(targets.bundled_apart(list(target), settings))
-        manifest = _manifest(found[0])
-        packages = manifest["requirements"] if manifest.get("kind") == KIND else None
-        if packages != known.setdefault("requirements", packages):
-            talk.warn("What it needs has changed: it has that when it is started anew.")
-        return found
-
-    bundles = made()
-    app = next((each for each in map(_manifest, bundles) if each.get("kind") == KIND), None)
-    if app is None:
-        return serve.serve(bundles, settings, watched=watched, rebuild=made)
-    if len(bundles) > 1:
-        raise UsageError(f"{app['name']!r} is an app, and has its own routes: it is served alone.")
-    executable = str(targets.interpreter_apart(bundles[0], settings))
+    bundles, executable = made()
     return serve.serve(bundles, settings, watched=watched, rebuild=made, executable=executable)
 
 

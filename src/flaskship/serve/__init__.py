@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,13 +30,14 @@ def serve(
     settings: Settings,
     *,
     watched: Sequence[Path] = (),
-    rebuild: Callable[[], Sequence[Path]] | None = None,
+    rebuild: Callable[[], tuple[Sequence[Path], str]] | None = None,
     load: str = "",
     executable: str = "",
 ) -> int:
     """Serve `bundles` until a signal says stop: 0.
 
-    With `settings.reload`, `rebuild` is called when a path in `watched` changes, and gives the bundles to serve then.
+    With `settings.reload`, `rebuild` is called when a path in `watched` changes, and gives the bundles to serve then,
+    with the `executable` for these.
     `load` makes the application, by the bundle's kind where it is not named, in processes of the Python at
     `executable`, this one where none is named.
     Raises `UsageError` where the address cannot be had, and what the bundles raise when they cannot be loaded.
@@ -47,7 +48,7 @@ def serve(
         job = Job(tuple(bundles), settings, shared, load, executable or sys.executable)
         configure_logging(job)
         count = settings.workers or (1 if job.app else cpu.workers(cpus))  # an app may keep its state in memory
-        given = _within(Path(job.executable), environment())
+        given = environment()
         return Supervisor(
             job=job,
             listeners=listen(settings.host, settings.port, count),
@@ -55,15 +56,6 @@ def serve(
             rebuild=remake,
             watch=Watch(watched) if remake else None,
         ).run()
-
-
-def _within(executable: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables for a Python that is not this one, as activating its environment sets them."""
-    if str(executable) == sys.executable:
-        return dict(given)
-    kept = {name: value for name, value in given.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
-    path = os.pathsep.join([str(executable.parent), *filter(None, [given.get("PATH")])])
-    return {**kept, "PATH": path, "VIRTUAL_ENV": str(executable.parent.parent)}
 
 
 @contextmanager

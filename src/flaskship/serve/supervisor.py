@@ -102,7 +102,7 @@ class Supervisor:
     job: Job
     listeners: list[socket.socket]
     environment: Mapping[str, str]
-    rebuild: Callable[[], Sequence[Path]] | None = None
+    rebuild: Callable[[], tuple[Sequence[Path], str]] | None = None  # bundles, and the Python that serves these
     watch: Watch | None = None
     _workers: list[Worker] = field(default_factory=list)
     _restarts: dict[int, float] = field(default_factory=dict)  # the places of dead workers, and when to start another
@@ -137,7 +137,7 @@ class Supervisor:
         with there:
             fds = there.fileno(), self.listeners[place].fileno()
             command = [job.executable, str(BOOTSTRAP), *map(str, fds)]
-            process = subprocess.Popen(command, env=self.environment, pass_fds=fds)
+            process = subprocess.Popen(command, env=_within(Path(job.executable), self.environment), pass_fds=fds)
         link = Connection(here.detach())
         link.send((job, eager))
         now = time.monotonic()
@@ -226,7 +226,7 @@ class Supervisor:
         log.info("The target changed.")
         try:
             self._rebuilding = True
-            bundles = tuple(self.rebuild())
+            bundles, executable = self.rebuild()
         except FlaskshipError as error:
             log.error("%s: %s The target as it was before is still served.", error.title, error.detail)
             return
@@ -234,7 +234,7 @@ class Supervisor:
             return
         finally:
             self._rebuilding = False
-        self._successor = replace(self.job, bundles=bundles)
+        self._successor = replace(self.job, bundles=tuple(bundles), executable=executable or sys.executable)
         for place in range(len(self.listeners)):
             self._spawn(self._successor, place, eager=False)
 
@@ -295,6 +295,15 @@ class Supervisor:
                 signal.set_wakeup_fd(wakeup)
                 for number, handler in before.items():
                     signal.signal(number, handler)
+
+
+def _within(executable: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables for a Python that is not this one, as activating its environment sets them."""
+    if str(executable) == sys.executable:
+        return dict(given)
+    kept = {name: value for name, value in given.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
+    path = os.pathsep.join([str(executable.parent), *filter(None, [given.get("PATH")])])
+    return {**kept, "PATH": path, "VIRTUAL_ENV": str(executable.parent.parent)}
 
 
 def _ended(code: int) -> str:
