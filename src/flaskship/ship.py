@@ -87,14 +87,14 @@ class Shipyard:
         return build(plan, base, locked, self.store, self.progress)
 
     def _lock(self, plan: Plan, base: Base, path: Path | None, upgrade: bool) -> Lock:
-        known = locks.read(path, plan.requirements, plan.python) if path and not upgrade else None
+        gpu, whole = self.settings.gpu, plan.app is not None
+        known = locks.read(path, plan.requirements, plan.python, gpu=gpu) if path and not upgrade else None
         if known and base.where.tag in known.tags:
             return known
         self.say(f"Locking the packages for {base.platform}")
         if known:
-            made = locks.extend(known, base.where, gpu=self.settings.gpu, whole=plan.app is not None)
+            made = locks.extend(known, base.where, whole=whole)
         else:
-            gpu, whole = self.settings.gpu, plan.app is not None
             made = locks.resolve(plan.requirements, base.where, gpu=gpu, base=base.pin, whole=whole)
         if path:
             locks.write(path, made, plan.requirements, plan.python, plan.app)

@@ -113,6 +113,53 @@ def test_a_lock_is_extended_by_the_hashes_of_another_platform(index: Path) -> No
     assert both.tags == (HERE.tag, arm.tag)
 
 
+@pytest.fixture
+def torches(index: Path) -> Path:
+    """Two builds of a torch, as an index and a folder of wheels have them."""
+    make_wheel(index, "torch", "2.0", {"torch.py": "CUDA = True\n"}, more="Requires-Dist: nvidia-cudnn\n")
+    make_wheel(index, "torch", "2.0+cpu", {"torch.py": "CUDA = False\n"})
+    make_wheel(index, "nvidia_cudnn", "9.0", {"nvidia/cudnn.py": ""})
+    return index
+
+
+@pytest.mark.parametrize(
+    ("gpu", "pins"), [(False, ["torch==2.0+cpu"]), (True, ["nvidia-cudnn==9.0", "torch==2.0"])]
+)  # fmt: skip
+def test_torch_is_the_build_for_cpus_unless_a_gpu_is_there(
+    torches: Path, store: Store, gpu: bool, pins: list[str]
+) -> None:
+    lock = locks.resolve(["torch==2.0"], HERE, gpu=gpu)
+    assert [f"{pin.name}=={pin.version}" for pin in lock.pins] == pins
+    made = wheels.layers(lock, HERE, store, Silent())
+    assert read(made, f"lib/python{PYTHON}/site-packages/torch.py") == f"CUDA = {gpu}\n"
+
+
+def test_no_other_index_is_asked_where_a_folder_has_torch(torches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    real = locks.run
+    monkeypatch.setattr(locks, "run", lambda told, *more: asked.append(list(told)) or real(told, *more))
+    locks.resolve(["torch"], HERE)
+    assert len(asked) == 1
+    assert "--torch-backend" not in asked[0]
+
+
+def test_a_torch_without_a_build_for_nvidia_is_refused_for_a_gpu(torches: Path) -> None:
+    make_wheel(torches, "torch", "3.0+cpu", {"torch.py": ""})
+    with pytest.raises(NoWheel, match=r"torch==?3\.0"):
+        locks.resolve(["torch==3.0"], HERE, gpu=True)
+    make_wheel(torches, "torch", "3.0", {"torch.py": ""})
+    with pytest.raises(NoWheel, match=r"Of torch 3\.0 there is no build for NVIDIA .* UV_TORCH_BACKEND="):
+        locks.resolve(["torch==3.0"], HERE, gpu=True)
+
+
+def test_a_lock_for_cpus_is_none_for_a_gpu(torches: Path, tmp_path: Path) -> None:
+    for gpu in (False, True):
+        lock = locks.resolve(["torch"], HERE, gpu=gpu)
+        locks.write(tmp_path / "x.lock", lock, ["torch"], PYTHON)
+        assert locks.read(tmp_path / "x.lock", ["torch"], PYTHON, gpu=gpu) == lock
+        assert locks.read(tmp_path / "x.lock", ["torch"], PYTHON, gpu=not gpu) is None
+
+
 def test_another_file_in_the_locks_place_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "x.lock").write_text("mine")
     with pytest.raises(ImageError, match="is no lock of Flaskship"):

@@ -33,6 +33,9 @@ MARK = "# flaskship: "
 DECIDED = "# - "
 NOTE = "# Made by flaskship build, and honoured by it. Delete it, or give --upgrade, to take newer versions.\n"
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "powerpc64le", "riscv64": "riscv64gc"}
+TORCH = r"^torch(vision|audio)?\b"
+CPU = ("--torch-backend", "cpu")  # PyTorch's own index, of which uv knows
+NVIDIA = re.compile(r"^nvidia-", re.MULTILINE)  # among pins: libraries of CUDA, which torch's build for it asks for
 MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # minor versions of glibc 2 that uv has a platform for
 
 
@@ -80,6 +83,7 @@ class Lock:
     text: str  # the pins, without the header
     base: str = ""  # the base image with its digest, if it came from a registry
     tags: tuple[str, ...] = ()  # of the platforms whose wheels' hashes are there
+    gpu: bool = False  # with torch's build for NVIDIA
 
     @property
     def pins(self) -> tuple[Pin, ...]:
@@ -87,22 +91,24 @@ class Lock:
         return tuple(Pin(name=each[1], version=each[2], text=each[0]) for each in found)
 
 
-def read(path: Path, requirements: Sequence[str], python: str) -> Lock | None:
-    """The lock at `path`, if it is one for these requirements and this Python."""
+def read(path: Path, requirements: Sequence[str], python: str, *, gpu: bool = False) -> Lock | None:
+    """The lock at `path`, if it is one for these requirements and this Python, and for a GPU or not."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except FileNotFoundError:
         return None
     header = _header(lines, path)
-    fits = header["requirements"] == sorted(requirements) and header["python"] == python
+    wanted = (sorted(requirements), python, gpu)
+    if (header["requirements"], header["python"], header.get("gpu", False)) != wanted:
+        return None
     text = "".join(line for line in lines if not line.startswith("#"))
-    return Lock(text=text, base=header.get("base", ""), tags=tuple(header.get("tags", ()))) if fits else None
+    return Lock(text=text, base=header.get("base", ""), tags=tuple(header.get("tags", ())), gpu=gpu)
 
 
 def write(path: Path, lock: Lock, requirements: Sequence[str], python: str, app: AppManifest | None = None) -> None:
     """With a line for each decision that led to an app's requirements."""
     header: dict[str, object] = {"base": lock.base, "python": python, "requirements": sorted(requirements)}
-    header["tags"] = lock.tags
+    header |= {"tags": lock.tags, **({"gpu": True} if lock.gpu else {})}
     if app:
         header |= {"wanted": app.wanted.wanted, "pins": app.requirements, "solved": app.solved}
     decisions = "".join(f"{DECIDED}{' '.join(each.split())}\n" for each in (app.decisions if app else ()))
@@ -150,12 +156,13 @@ def resolve(
     options += [] if where.here else ["--only-binary", ":all:"]
     options += ["--no-deps"] if whole else []
     text = "\n".join([*sorted(requirements), ""])
-    return Lock(text=run_torch(["pip", "compile", "-", *options], where, text, gpu=gpu), base=base, tags=(where.tag,))
+    solve = run_nvidia if gpu else run_torch
+    return Lock(text=solve(["pip", "compile", "-", *options], where, text), base=base, tags=(where.tag,), gpu=gpu)
 
 
-def extend(known: Lock, where: Where, *, gpu: bool = False, whole: bool = False) -> Lock:
+def extend(known: Lock, where: Where, *, whole: bool = False) -> Lock:
     """The same versions with the hashes of another platform's wheels too, which may come from another index."""
-    more = resolve([f"{pin.name}=={pin.version}" for pin in known.pins], where, gpu=gpu, whole=whole)
+    more = resolve([f"{pin.name}=={pin.version}" for pin in known.pins], where, gpu=known.gpu, whole=whole)
     hashes: dict[tuple[str, str], set[str]] = {}
     for pin in (*known.pins, *more.pins):
         hashes.setdefault((pin.name, pin.version), set()).update(re.findall(r"--hash=\S+", pin.text))
@@ -166,25 +173,55 @@ def extend(known: Lock, where: Where, *, gpu: bool = False, whole: bool = False)
     return replace(known, text="".join(lines), tags=(*known.tags, where.tag))
 
 
-def run_torch(arguments: Sequence[str], where: Where, text: str, *, gpu: bool = False) -> str:
-    """As `run`; unless `gpu`, with torch's build for CPUs, where the requirements in `text` name torch.
+def run_torch(arguments: Sequence[str], where: Where, text: str) -> str:
+    """As `run`; with torch's build for CPUs, where the requirements in `text` name torch.
 
-    PyTorch's own index has it. Where that cannot be reached, another index or a folder of wheels may: so a pin of that
-    build is looked for there first. Raises `NoWheel`, too, rather than to take the gigabytes for NVIDIA.
+    A folder of wheels that has it is enough; else PyTorch's own index has it, and where that cannot be reached, another
+    index may. Raises `NoWheel`, too, rather than to take the gigabytes for NVIDIA.
     """
-    if gpu or not re.search(r"^torch(vision|audio)?\b", text, re.MULTILINE):
+    if not re.search(TORCH, text, re.MULTILINE):
         return run(arguments, where, text)
-    ways = [[], ["--torch-backend", "cpu"]]
-    first, second = ways if "+cpu" in text else reversed(ways)
+    if "+cpu" in text or _is_near():
+        try:
+            if not NVIDIA.search(found := run(arguments, where, text)):
+                return found
+        except NoWheel as error:
+            if "torch" not in error.detail:
+                raise
+        return run([*arguments, *CPU], where, text)
     try:
-        return run([*arguments, *first], where, text)
+        return run([*arguments, *CPU], where, text)
     except NoWheel as error:
-        if first and "pytorch" not in str(error):
+        if "pytorch" not in error.detail:
             raise
-        found = run([*arguments, *second], where, text)
-        if "\nnvidia-" in found:
+        found = run(arguments, where, text)
+        if NVIDIA.search(found):
             raise
         return found
+
+
+def run_nvidia(arguments: Sequence[str], where: Where, text: str) -> str:
+    """What uv locks, with torch's build for NVIDIA where the requirements in `text` come to torch.
+
+    An index has it under the plain version, with CUDA's libraries as packages beside it; so another build's version,
+    such as 2.8.0+cpu in a folder of wheels, counts as a later one. Raises `NoWheel` where there is none.
+    """
+    found = run(arguments, where, text)
+    if others := re.findall(rf"{TORCH}==(\S+\+cpu)", found, re.MULTILINE):
+        found = run(arguments, where, text + "".join(f"torch{name}!={version}\n" for name, version in others))
+    torch = re.search(rf"{TORCH}==(\S+)", found, re.MULTILINE)
+    if torch and not NVIDIA.search(found) and "+cu" not in torch[2]:
+        raise NoWheel(
+            f"Of torch {torch[2]} there is no build for NVIDIA on {where.platform} where packages are looked for. Name"
+            " the index of PyTorch that has it, by its CUDA: UV_TORCH_BACKEND=cu128, or leave --gpu out."
+        )
+    return found
+
+
+def _is_near() -> bool:
+    """Whether a folder of wheels that pip or uv is told of has torch's build for CPUs."""
+    places = indexes.environment().get("UV_FIND_LINKS", "").split(",")
+    return any(list(Path(each.removeprefix("file://")).glob("torch-*+cpu-*.whl")) for each in places if each)
 
 
 def run(arguments: Sequence[str], where: Where, text: str = "") -> str:

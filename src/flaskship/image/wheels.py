@@ -22,7 +22,7 @@ from pathlib import Path
 from flaskship import plan
 from flaskship.image import tar
 from flaskship.image.layer import Layer, Progress, facts, known, layer
-from flaskship.image.lock import Lock, Where, interpreter, run_torch
+from flaskship.image.lock import TORCH, Lock, Where, interpreter, run, run_torch
 from flaskship.image.store import Store
 
 PREFIX = plan.PREFIX.lstrip("/")  # the virtual environment, from the root
@@ -132,12 +132,13 @@ def _content(group: Sequence[Distribution], where: Where, compiler: str) -> Call
 def installed(lock: Lock, where: Where, folder: Path) -> list[Distribution]:
     """The wheels of a lock, unpacked in `folder` and described, by name. Raises `NoWheel`."""
     requirements = folder / "requirements.txt"
-    requirements.write_text(lock.text, encoding="utf-8")
+    exact = re.sub(rf"({TORCH})==([^+\s]+)(?=\s)", r"\1===\3", lock.text, flags=re.MULTILINE)
+    requirements.write_text(exact, encoding="utf-8")  # 2.8.0 alone: where 2.8.0+cpu is there too, `==` would take that
     options = ["--python-platform", where.tag, "--python-version", where.python, "--no-deps", "--require-hashes"]
     options += [] if where.here else ["--only-binary", ":all:"]
     prefix = folder / "prefix"
     command = ["pip", "install", "--prefix", str(prefix), *options, "-r", str(requirements)]
-    run_torch(command, where, lock.text, gpu="+cpu" not in lock.text)
+    (run_torch if "+cpu" in lock.text else run)(command, where, lock.text)
     found = [distribution(each, prefix, where.python) for each in prefix.glob("lib*/python*/site-packages/*.dist-info")]
     return sorted(found, key=lambda each: each.package.name)
 
