@@ -70,11 +70,14 @@ HOMES: dict[str, tuple[str, ...]] = {
     "xgboost": ("artifact/booster.py", "compiler/"),
     "lightgbm": ("artifact/booster.py", "compiler/"),
     "catboost": ("artifact/booster.py", "compiler/"),
-    "torch": ("artifact/torch/", "artifact/huggingface/", "compiler/net.py"),
+    "torch": ("artifact/torch/", "artifact/huggingface/", "artifact/keras/", "compiler/net.py"),
+    "keras": ("artifact/keras/",),
+    "h5py": ("artifact/keras/archive.py",),
     "onnxscript": ("compiler/net.py",),
 }
 FRAMEWORKS = (
     "torch",
+    "keras",
     "transformers",
     "sklearn",
     "pandas",

@@ -30,13 +30,14 @@ KEYED = (
     "isolated",
     "sample",
     "weights",
+    "gpu",
 )  # settings that matter
 CODED = ("app", "exclude", "env", "secret", "requirement", "server")  # likewise, of functions and apps
 PASSED = ("__pycache__", ".git", "node_modules", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 WRITTEN = (".pyc", ".py.lock", "flaskship.lock")  # by running it, and by building its image
 LIBRARIES = (
     *("numpy", "onnxruntime", "onnx", "scikit-learn", "skl2onnx", "pandas", "xgboost", "lightgbm", "catboost"),
-    *("torch", "onnxscript"),
+    *("torch", "onnxscript", "keras"),
 )
 
 

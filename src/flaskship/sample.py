@@ -136,7 +136,7 @@ def _refined(field: Field, values: Array, path: Path) -> Field:
     if field.type is FieldType.TEXT:
         return _text(field, values)
     if field.shape:
-        return field
+        return replace(field, usual=values.shape[1:]) if -1 in field.shape else field
     if values.dtype == object:
         row = next(index for index, value in enumerate(values) if value is not None)
         raise UsageError(

@@ -133,7 +133,8 @@ def test_archives_are_told_apart_by_their_members(tmp_path, kind):
 
 
 def test_keras_in_hdf5_is_recognised(tmp_path):
-    assert sniff(written(tmp_path, b"\x89HDF\r\n\x1a\n" + bytes(100) + b"keras_version")).format is Format.KERAS
+    found = sniff(written(tmp_path, b"\x89HDF\r\n\x1a\n" + bytes(100) + b"keras_version 2.15.0 model_config {}"))
+    assert (found.format, found.made_with) == (Format.KERAS, {"keras": "2.15.0"})
 
 
 def test_safetensors_and_a_hugging_face_directory_are_recognised(tmp_path):
@@ -196,6 +197,7 @@ MISTAKEN = {
     "gzip of CSV": (packed(b"a,b\n1,2\n3,4\n"), "gzip; unpacked it is a table"),
     "gzip of HTML": (packed(b"<html></html>"), "unpacked it is an HTML"),
     "zstd": (b"\x28\xb5\x2f\xfd\x24\x01", "zstd"),
+    "weights of Keras": (b"\x89HDF\r\n\x1a\n" + bytes(100) + b"layers vars", r"model\.save\('model\.keras'\)"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 file without a Keras model"),
     "old joblib": (b"ZF0x1f                x\x9c", "joblib before 0.10"),
     "old torch": (pickle.dumps(0x1950A86A20F9469CFC6C, 2), "torch before 1.6"),

@@ -21,7 +21,6 @@ __all__ = ["Format", "Model", "Sniffed", "open", "sniff"]
 PICKLES = (Format.JOBLIB, Format.PICKLE)
 PROGRAMS = (Format.TORCHSCRIPT, Format.TORCH_EXPORT)  # of torch
 WEIGHTS = (Format.STATE_DICT, Format.SAFETENSORS)  # which nothing is computed with
-OTHERWISE = {Format.KERAS: " Load it with Keras, and model.export('model.onnx', format='onnx')."}
 LOADERS = {
     Format.SKOPS: "sklearn.loader",
     Format.ONNX: "onnx.loader",
@@ -32,6 +31,7 @@ LOADERS = {
 EXTRAS = {"sklearn": "sklearn", "pandas": "sklearn", "skops": "sklearn", "joblib": "sklearn", "scipy": "sklearn"} | {
     name: name for name in ("xgboost", "lightgbm", "catboost", "torch")
 }
+EXTRAS |= {"keras": "keras", "h5py": "keras"}
 EXTRAS |= dict.fromkeys(("transformers", "safetensors", "tokenizers"), "huggingface")
 
 
@@ -48,12 +48,14 @@ def open(path: Path, *, trust: bool = False, like: Array | None = None, known: S
         if found.format in PROGRAMS:
             program: Model = _loader("torch.loader").load(found, like=like, known=known, trust=trust)
             return program
+        if found.format is Format.KERAS:
+            net: Model = _loader("keras.loader").load(found, known=known, trust=trust)
+            return net
         if found.format in WEIGHTS:
             _loader("torch.exporting").refuse(found)
         if found.format not in LOADERS:
             raise NotRecognised(
                 f"{str(path)!r} is {found.format.value}, which this version of Flaskship does not serve."
-                f"{OTHERWISE.get(found.format, '')}"
             )
         model: Model = _loader(LOADERS[found.format]).load(found)
         return model
@@ -70,7 +72,7 @@ def compiled(path: Path, signature: Signature, facts: Facts) -> Model:
 def exported(
     weights: Path, into: Path, *, file: Path | None, name: str = "", like: Array | None = None, trust: bool = False
 ) -> bool:
-    """Writes `into` the program of a class of torch in `file` with these weights, or of a module pickled whole.
+    """Writes `into` the program of a class of torch in `file` with these weights, of Keras, or of a pickled module.
 
     False where the file at `weights` is none of those. `like` are example rows. Raises as `open`, and `TargetError`.
     """
@@ -78,6 +80,9 @@ def exported(
     try:
         if file is not None:
             _loader("torch.exporting").of_class(file.resolve(), name, found, like, into)
+        elif found.format is Format.KERAS:
+            made: bool = _loader("keras.exporting").export(found, into, trust=trust)
+            return made
         elif found.format is Format.STATE_DICT and trust:
             _loader("torch.exporting").of_pickle(weights, like, into)
         else:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from flaskship.artifact import pickles
+from flaskship.artifact import mistaken, pickles
 from flaskship.artifact.mistaken import seems
 from flaskship.artifact.protobuf import BYTES, VARINT, NotProtobuf, fields, mapped
 from flaskship.artifact.shim import streams
@@ -45,7 +45,7 @@ class Format(StrEnum):
 
 SUPPORTED = (
     "joblib, pickle (also in gzip, zlib, bz2 or xz), skops, ONNX, XGBoost (JSON, UBJ), LightGBM (text), CatBoost (cbm),"
-    " TorchScript (pt), torch.export (pt2)"
+    " TorchScript (pt), torch.export (pt2), Keras (keras, h5)"
 )
 
 
@@ -102,8 +102,9 @@ def _directory(path: Path) -> Sniffed:
     names = {each.name for each in path.iterdir()}
     if "manifest.json" in names and "flaskship" in _json(path / "manifest.json"):
         return Sniffed(path=path, format=Format.BUNDLE)
-    weights = sorted(each for each in names if each.endswith((".safetensors", ".safetensors.index.json")))
-    if "config.json" in names and (weights or "pytorch_model.bin" in names):
+    bins = names & {"pytorch_model.bin", "pytorch_model.bin.index.json"}
+    safe = [each for each in names if each.endswith(".safetensors") and not each.startswith("adapter_")]
+    if "config.json" in names and (safe or bins):
         config = _json(path / "config.json")
         made = {"transformers": str(config["transformers_version"])} if "transformers_version" in config else {}
         kinds = config.get("architectures") or [config.get("model_type", "")]
@@ -111,7 +112,13 @@ def _directory(path: Path) -> Sniffed:
     if "MLmodel" in names:
         raise _unknown(path, "is an MLflow model directory: name the model file in it (such as model.pkl)")
     if "saved_model.pb" in names:
-        raise _unknown(path, "is a TensorFlow SavedModel, which is not served: save it as Keras or ONNX")
+        raise _unknown(
+            path,
+            "is a TensorFlow SavedModel, which is not served. Where TensorFlow is: model.save('model.keras'), or"
+            f" python -m tf2onnx.convert --saved-model {path.name} --output model.onnx",
+        )
+    if told := mistaken.folder(names):
+        raise _unknown(path, told)
     shown = ", ".join(sorted(names)[:5]) or "nothing"
     raise _unknown(path, f"is a directory that holds {shown}, and no model is recognised by that: name the file itself")
 
@@ -211,9 +218,15 @@ def _safetensors(path: Path, head: bytes) -> Sniffed | None:
 def _hdf5(path: Path, head: bytes) -> Sniffed:
     with path.open("rb") as file:
         more = file.read(1 << 18)
-    if b"model_config" not in more and b"keras_version" not in more:
-        raise _unknown(path, "is an HDF5 file without a Keras model in it")
-    return Sniffed(path=path, format=Format.KERAS, detail="HDF5")
+    if b"model_config" in more:
+        version = re.search(rb"keras_version.{0,400}?(\d\.\d{1,2}\.\d{1,2})", more, re.DOTALL)
+        made = {"keras": version[1].decode()} if version else {}
+        return Sniffed(path=path, format=Format.KERAS, made_with=made, detail="HDF5")
+    if any(each in more for each in (b"keras_version", b"layer_names", b"vars")):
+        raise _unknown(
+            path, "holds weights of Keras alone. Where it was made, save the whole model: model.save('model.keras')"
+        )
+    raise _unknown(path, "is an HDF5 file without a Keras model in it")
 
 
 def _zip(path: Path, head: bytes) -> Sniffed:

@@ -23,7 +23,7 @@ __all__ = ["Compiled", "Parity", "Refusal", "compile", "probes", "tolerance"]
 TOLERANCE: Final = 1e-6
 TOLERANCE_FLOAT32: Final = 1e-5
 TOLERANCE_SCALED: Final = 1e-4  # of the largest value of an output
-TORCH: Final = "torch"
+NETS: Final = ("torch", "keras")
 FEW: Final = 64  # rows, one of which the model answers, but for odd ones
 
 
@@ -69,7 +69,7 @@ def compile(model: Model, rows: Columns) -> Compiled | Refusal:
     """`model` in the first form in which it answers `rows` as before, and one row faster."""
     if model.native is None:
         return Refusal(reason="there is no estimator of a known library in it")
-    folded = None if model.facts.framework == TORCH else _folded(model)
+    folded = None if model.facts.framework in NETS else _folded(model)
     if folded is not None:
         result = _compared(model, folded, Form.COEFFICIENTS, rows)
         if isinstance(result, Compiled):
@@ -119,7 +119,7 @@ def _answered_row(model: Model, rows: Columns) -> Columns:
 
 def _converted(model: Model) -> bytes:
     try:
-        if model.facts.framework == TORCH:
+        if model.facts.framework in NETS:
             graph: bytes = importlib.import_module(f"{__name__}.net").graph(model.native)  # brings torch
             return graph
         return convert(model)

@@ -31,6 +31,8 @@ def graph(model: TorchModel) -> bytes:
         raise Unconvertible("it takes half precision")
     if sum(each.numel() * each.element_size() for each in program.weights) > MOST:
         raise Unconvertible("its weights are more than a graph can hold")
+    if isinstance(program.native, torch.nn.Module) and not isinstance(program.native, torch.jit.ScriptModule):
+        raise Unconvertible("torch.export cannot follow it")
     made = _scripted(model) if isinstance(program.native, torch.jit.ScriptModule) else _exported(program.native)
     given, answers = [each.name for each in made.graph.input], [each.name for each in made.graph.output]
     places = max(each.place for each in model.results) + 1

@@ -21,7 +21,9 @@ def example(given: Target, settings: Settings) -> Array | None:
 
 
 def exported(given: Target, settings: Settings, like: Array | None, folder: Path) -> Path:
-    """The file that answers: what was given; of a class and its weights, or a pickled module, its program in `folder`.
+    """The file that answers: what was given, or its program in `folder`.
+
+    That is of a class and its weights, of a model of Keras, and of a pickled module that is trusted.
 
     Raises `UsageError` where no class was named.
     """
@@ -30,10 +32,18 @@ def exported(given: Target, settings: Settings, like: Array | None, folder: Path
         raise UsageError(f"--weights is for a class of torch, as in: net.py:Net --weights {weights}")
     if weights and not weights.is_file():
         raise UsageError(f"No weights at {str(weights)!r}.")
-    if not weights and not settings.trust:
+    if not (weights or settings.trust or _is_archive(given.path)):
         return given.path
     file = given.path if weights else None
     made = artifact.exported(
         weights or given.path, into, file=file, name=given.attribute, like=like, trust=settings.trust
     )
     return into if made else given.path
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether it begins as a zip archive or HDF5 does, as what Keras saves: a large pickle is not read for that."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"\x89HDF")

@@ -25,7 +25,7 @@ MEMBERS: Final = re.compile(
     r"([^/]+/)?(archive_format|archive_version|version|byteorder|\.data/\w+|\.format_version|\.storage_alignment"
     r"|models/\w+\.json|data/weights/(weight_\d+|\w+_config\.json|\w+\.pt)"
     r"|data/constants/(tensor_\d+|\w+_config\.json|\w+\.pt)|data/sample_inputs/\w+\.pt"
-    r"|serialized_exported_program\.json|serialized_(state_dict|constants|example_inputs)\.(pt|json))"
+    r"|extra/flaskship\.json|serialized_exported_program\.json|serialized_(state_dict|constants|example_inputs)\.(pt|json))"
 )
 CALLS: Final = re.compile(
     r"torch\.ops\.(aten|prims|torchvision|quantized_decomposed)\.(?!save\b|from_file\b|_from_file\b)\w+(\.\w+)?"

@@ -6,15 +6,17 @@ import inspect
 import json
 import mmap
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import torch
 
 from flaskship.artifact.function import modules
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.artifact.torch import inputs
-from flaskship.artifact.torch.program import DEVICE, Given, Program, quiet
+from flaskship.artifact.torch.program import DEVICE, TOLD, Given, Program, Told, quiet
 from flaskship.errors import NotRecognised, TargetError, UnsafePickle, UsageError
 from flaskship.schema import Array
 
@@ -130,13 +132,19 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 def export(net: torch.nn.Module, like: Array | None, into: Path, what: str) -> None:
     """Writes the program of `net`, for any number of rows, `into` a file. Raises `NotRecognised`."""
     net = net.eval().to("cpu")
-    given = _given(net, like, what)
+    write(net, _given(net, like, what), into, what, Told(kind=type(net).__name__))
+
+
+def write(net: torch.nn.Module, given: Sequence[Given], into: Path, what: str, told: Told) -> None:
+    """As `export`, of a net whose inputs are known."""
     example = tuple(torch.zeros(ROWS, *each.usual, dtype=each.dtype) for each in given)
-    dynamic = tuple(_free(each) for each in given)
+    free = tuple(_free(each) for each in given)
+    takes = next(iter(inspect.signature(net.forward).parameters.values()), None)
+    packed = takes is not None and takes.kind is takes.VAR_POSITIONAL
     try:
         with quiet():
-            made = torch.export.export(net, example, dynamic_shapes=dynamic)
-            torch.export.save(made, str(into))
+            made = torch.export.export(net, example, dynamic_shapes=(free,) if packed else free)
+            torch.export.save(made, str(into), extra_files={TOLD: msgspec.json.encode(told).decode()})
     except Exception as error:  # of torch's compiler, or of anybody's forward()
         reason = " ".join(str(error).split())[:400]
         raise NotRecognised(
@@ -154,7 +162,7 @@ def _free(given: Given) -> dict[int, Any]:
 def _given(net: torch.nn.Module, like: Array | None, what: str) -> tuple[Given, ...]:
     parameters = inspect.signature(net.forward).parameters.values()
     names = tuple(each.name for each in parameters if each.default is each.empty)
-    called = Program(call=net, native=net, names=names, given=None, kind="")
+    called = Program(call=net, native=net, names=names, given=None, told=Told(kind=""))
     net.to(DEVICE)
     try:
         return inputs.of(called, like, None, what)

@@ -103,15 +103,16 @@ def is_matrix(given: Given) -> bool:
 
 def _fields(given: Given, *, alone: bool) -> list[Field]:
     dtype = DTYPES.get(given.dtype)
+    low, high = given.span or (None, None)
     if dtype is None:
         raise NotRecognised(f"The input {given.name!r} is of type {given.dtype}, which is not served.")
     if is_matrix(given):
         width = given.shape[0]
         names = unnamed(width) if alone else [given.name] if width == 1 else [f"{given.name}_{i}" for i in range(width)]
-        return [Field(name=name, dtype=dtype) for name in names]
+        return [Field(name=name, dtype=dtype, low=low, high=high) for name in names]
     kind = {"f": FieldType.NUMBER, "b": FieldType.BOOLEAN}.get(np.dtype(dtype).kind, FieldType.INTEGER)
     usual = given.usual if -1 in given.shape else ()
-    return [Field(name=given.name, type=kind, dtype=dtype, shape=given.shape, usual=usual)]
+    return [Field(name=given.name, type=kind, dtype=dtype, shape=given.shape, usual=usual, low=low, high=high)]
 
 
 def tensors(given: Sequence[Given], names: Sequence[str], columns: Columns, device: str) -> list[torch.Tensor]:

@@ -6,6 +6,7 @@ from flaskship.artifact import facts
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.artifact.torch import archive, inputs, model, program
 from flaskship.artifact.torch.model import TorchModel
+from flaskship.artifact.torch.program import Program
 from flaskship.errors import NotRecognised
 from flaskship.schema import Array, Facts, Signature
 
@@ -22,12 +23,18 @@ def load(
     if not trust:
         archive.refuse_unsafe(found)
     made = program.script(found.path) if found.format is Format.TORCHSCRIPT else program.exported(found.path)
+    return model_of(made, what, like=like, known=known)
+
+
+def model_of(made: Program, what: str, *, like: Array | None = None, known: Signature | None = None) -> TorchModel:
+    """The program under a signature. Raises `NotRecognised`."""
     given = inputs.of(made, like, known, what)
     signature, results = model.outputs(made, given, inputs.fields(given), what)
     about = Facts(
-        framework="torch",
-        kind=made.kind,
-        version=facts.version("torch").partition("+")[0],
+        framework=made.told.framework,
+        kind=made.told.kind,
+        version=made.told.version or facts.version("torch").partition("+")[0],
+        made_with=made.told.made_with,
         requirements=tuple(each.partition("+")[0] for each in facts.pins(["torch", "numpy"])),
         float32=True,
         scaled=True,

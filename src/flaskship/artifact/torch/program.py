@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import msgspec
 import torch
 from torch.utils import _pytree as pytree
 
 from flaskship.artifact.torch import sharing
 from flaskship.errors import NotRecognised
 
+TOLD: Final = "flaskship.json"
 Named: TypeAlias = list[tuple[str, torch.Tensor]]
 DEVICE: Final = "cuda" if torch.cuda.is_available() else "cpu"
 ERRORS: Final = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError)
@@ -29,6 +32,25 @@ class Given:
     dtype: torch.dtype
     shape: tuple[int, ...]  # without the rows; -1 varies
     usual: tuple[int, ...]  # the same, with a size for each
+    span: tuple[float, float] | None = None  # of its values, where that is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was known of a net before it became a program; kept in its archive."""
+
+    kind: str  # "Net"
+    framework: str = "torch"
+    version: str = ""  # of the framework
+    names: tuple[str, ...] = ()  # of the inputs
+    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # of inputs, by name: lowest, highest value
+    made_with: dict[str, str] = field(default_factory=dict)  # distribution -> version that wrote the original
+
+    def named(self, given: Sequence[Given]) -> tuple[Given, ...]:
+        names = self.names or [each.name for each in given]
+        return tuple(
+            replace(each, name=name, span=self.spans.get(name)) for name, each in zip(names, given, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +62,7 @@ class Program:
     names: tuple[str, ...]
     given: tuple[Given, ...] | None
     alone: bool = False  # takes one row at a time
-    kind: str
+    told: Told
 
     def __call__(self, tensors: Sequence[torch.Tensor]) -> Named:
         """Raises one of `ERRORS`."""
@@ -78,7 +100,9 @@ def script(path: Path) -> Program:
     if odd is not None:
         raise NotRecognised(f"{path.name!r} takes {odd.name!r}, a {odd.type}. Script a module that takes tensors.")
     kind = module.original_name
-    return Program(call=module, native=module, names=tuple(each.name for each in needed), given=None, kind=kind)
+    return Program(
+        call=module, native=module, names=tuple(each.name for each in needed), given=None, told=Told(kind=kind)
+    )
 
 
 def exported(path: Path) -> Program:
@@ -92,7 +116,8 @@ def exported(path: Path) -> Program:
     sharing.share([*module.parameters(), *module.buffers()], path)
     names = program.graph_signature.user_inputs
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    given = tuple(_given(str(name), values.get(str(name)), path) for name in names)
+    told = _told(path)
+    given = told.named([_given(str(name), values.get(str(name)), path) for name in names])
     sizes = [values[str(name)].shape[0] for name in names]
     fixed = [size for size in sizes if isinstance(size, int)]
     if any(size != 1 for size in fixed):
@@ -110,11 +135,21 @@ def exported(path: Path) -> Program:
     return Program(
         call=module if plain else call,
         native=program,
-        names=tuple(map(str, names)),
+        names=tuple(each.name for each in given),
         given=given,
         alone=bool(fixed),
-        kind="torch.export program",
+        told=told,
     )
+
+
+def _told(path: Path) -> Told:
+    """What `exporting.write` kept in the archive."""
+    with zipfile.ZipFile(path) as archive:
+        name = next((each for each in archive.namelist() if each.endswith(f"/extra/{TOLD}")), None)
+        try:
+            return msgspec.json.decode(archive.read(name), type=Told) if name else Told(kind="torch.export program")
+        except msgspec.MsgspecError as error:
+            raise NotRecognised(f"{path.name!r} holds an odd {TOLD}: {error}. Make it anew.") from error
 
 
 def _given(name: str, value: Any, path: Path) -> Given:
