@@ -80,6 +80,19 @@ def test_settings_of_the_server_are_baked_in_and_secrets_are_not(made: Bundle) -
     assert not [name for name in env if "KEY" in name or "PORT" in name]
 
 
+def test_an_image_for_a_gpu_says_what_it_wants_of_the_driver_and_has_one_process(made: Bundle) -> None:
+    env = of(made, gpu=True).env
+    assert (env["NVIDIA_VISIBLE_DEVICES"], env["NVIDIA_DRIVER_CAPABILITIES"]) == ("all", "compute,utility")
+    assert env["FLASKSHIP_WORKERS"] == "1"
+    assert of(made, gpu=True, workers=2).env["FLASKSHIP_WORKERS"] == "2"
+    assert not [name for name in of(made).env if "NVIDIA" in name]
+
+
+def test_python_finds_a_place_for_temporary_files_with_a_read_only_root_too(made: Bundle) -> None:
+    env = of(made).env
+    assert (env["TMPDIR"], env["TEMP"]) == ("/tmp", "/dev/shm")
+
+
 def isolated(made: Bundle, version: str) -> Bundle:
     pins = ("numpy==1.26.4", f"scikit-learn=={version}")
     return replace(made, manifest=replace(made.manifest, isolated=True, requirements=pins))

@@ -104,6 +104,12 @@ BAKED = (
     "access_log",
     "log_level",
 )
+TEMPORARY = {"TMPDIR": "/tmp", "TEMP": "/dev/shm"}  # for Python: the second where a root without a tmpfs is read-only
+GPU = {  # to NVIDIA's container runtime: which devices, and what of the driver
+    "NVIDIA_VISIBLE_DEVICES": "all",
+    "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
+    variable("workers"): "1",  # each would have the weights in the GPU's memory
+}
 LIGHT = 10**6  # bytes: weights under that travel together with their description, as one layer
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 Files = Mapping[str, Path | bytes]  # absolute name in the image -> what is there: a file, or an empty folder
@@ -285,12 +291,17 @@ def env(bundle: Packed, settings: Settings) -> dict[str, str]:
         "FLASKSHIP_HOST": "0.0.0.0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
+        **TEMPORARY,
     }
     if not isinstance(bundle, Bundle) or bundle.manifest.code:
         found["HOME"] = "/tmp"  # where libraries keep what they fetch: this user has no home
     if isinstance(bundle, AppBundle):
         found |= bundle.manifest.env
     found["PATH"] = f"{PREFIX}/bin:{PATH}"
+    if isinstance(bundle, Bundle) and _kind(bundle.manifest.code) is Kind.CHECKPOINT:
+        found["HF_HUB_OFFLINE"] = "1"  # its loader says so too: for all else that runs there
+    if settings.gpu:
+        found |= GPU
     for row in dataclasses.fields(settings):
         value = getattr(settings, row.name)
         if row.name in BAKED and value != row.default:

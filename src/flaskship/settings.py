@@ -81,7 +81,7 @@ class Settings:
     app: str = _setting("", "What starts a folder's app: FILE, FILE:OBJECT or OBJECT.")
     exclude: Tuple[str, ...] = _setting((), "Of a folder of code, what stays out, as .dockerignore; may be repeated.")
     label: Tuple[str, ...] = _setting((), "NAME=VALUE among the image's labels; may be repeated.")
-    gpu: bool = _setting(False, "Take the build of torch for NVIDIA, not the one for the CPU.")
+    gpu: bool = _setting(False, "For an NVIDIA GPU: torch's build for it in the image, the device in the container.")
     replicas: int = _setting(0, "Containers of the API; 0 takes one for `run`, two for `up` and `deploy`.")
     memory: Size = _setting(Size(0), "Most memory of a container; 0 sets no limit.")
     cpus: float = _setting(0.0, "Most CPUs of a container; 0 sets no limit.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
-from flaskship.deploy import compose, kubernetes, swarm
+from flaskship.deploy import compose, kserve, kubernetes, swarm
 from flaskship.deploy.service import TLS, Service, slug
 from flaskship.errors import UsageError
 from flaskship.settings import Duration, Settings, Size
@@ -129,3 +132,24 @@ def test_a_function_has_a_folder_for_uploads(render: Callable[[Service], str]) -
 def test_only_a_model_is_kept_from_calling_anybody() -> None:
     texts = {kind: kubernetes.render(Service(name="a", image="b", kind=kind)) for kind in Kind}
     assert [kind for kind, text in texts.items() if "egress: []" in text] == [Kind.MODEL, Kind.CHECKPOINT]
+
+
+@pytest.mark.needs("docker-compose", "docker")
+def test_a_gpu_is_asked_for_in_the_words_of_each(tmp_path: Path) -> None:
+    service = Service.of("me/net:1", CONFIG, Settings(gpu=True))
+    assert service.gpu
+    (tmp_path / "compose.yaml").write_text(compose.render(service))
+    read = ["docker-compose", "config"]
+    told = yaml.safe_load(subprocess.run(read, cwd=tmp_path, check=True, capture_output=True).stdout)
+    (device,) = told["services"]["api"]["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    text = swarm.render(service, measured=96 << 20)
+    read = ["docker", "stack", "config", "--compose-file", "-"]
+    told = yaml.safe_load(subprocess.run(read, input=text, check=True, capture_output=True, text=True).stdout)
+    (wanted,) = told["services"]["api"]["deploy"]["resources"]["reservations"]["generic_resources"]
+    assert wanted == {"discrete_resource_spec": {"kind": "NVIDIA-GPU", "value": 1}}
+    for render in (kubernetes.render, kserve.render):
+        pods = [each for each in yaml.safe_load_all(render(service)) if "spec" in each]
+        assert '"nvidia.com/gpu": 1' in json.dumps(pods[0])
+    for render in (compose.render, swarm.render, kubernetes.render, kserve.render):
+        assert not re.search("gpu", render(replace(service, gpu=False)), re.IGNORECASE)

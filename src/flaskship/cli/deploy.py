@@ -25,7 +25,19 @@ from flaskship.serve import cpu
 from flaskship.settings import Settings, environment, variable
 from flaskship.target import Kind
 
-RUNNING = ("replicas", "memory", "cpus", "env", "secret", "api_key", "rate_limit", "tls_cert", "tls_key", "nginx")
+RUNNING = (
+    "replicas",
+    "memory",
+    "cpus",
+    "gpu",
+    "env",
+    "secret",
+    "api_key",
+    "rate_limit",
+    "tls_cert",
+    "tls_key",
+    "nginx",
+)
 TOOLS = {"docker": "Docker's command line", "kubectl": "kubectl"}
 WORKERS = variable("workers")
 

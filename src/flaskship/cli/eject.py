@@ -27,7 +27,7 @@ from flaskship.plan import BAKED
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.option("-p", "--port", type=click.IntRange(1, 65535), help=f"Port that users come to.  {PORTS}")
-@settings_options(*MAKING, *IMAGE, *RUNNING, *BAKED)
+@settings_options(*dict.fromkeys((*MAKING, *IMAGE, *RUNNING, *BAKED)))
 def command(target: str, folder: Path, force: bool, port: int | None, **flags: Any) -> None:
     """Write the editable project of TARGET to DIR.
 

@@ -19,7 +19,7 @@ from flaskship.plan import BAKED
 from flaskship.settings import Duration, parse
 from flaskship.target import Kind
 
-RUNNING = ("api_key", "replicas", "memory", "cpus", "rate_limit", "tls_cert", "tls_key", "nginx")
+RUNNING = ("api_key", "replicas", "memory", "cpus", "gpu", "rate_limit", "tls_cert", "tls_key", "nginx")
 PLAIN = 80
 PORTS = "[default: 80, or 443 with --tls-cert]"
 

@@ -57,6 +57,14 @@ $image$more    read_only: $read_only
 """)
 
 
+GPU = """\
+    deploy:
+      resources:
+        reservations:
+          devices: [{driver: nvidia, count: all, capabilities: [gpu]}]
+"""
+
+
 def render(service: Service, *, identity: str = "", builder: str = "") -> str:
     """The text of compose.yaml.
 
@@ -126,6 +134,8 @@ def _api(service: Service, builder: str) -> str:
         more += f"    mem_limit: {service.memory}\n"
     if service.cpus:
         more += f"    cpus: {service.cpus:g}\n"
+    if service.gpu:
+        more += GPU
     if service.scratch:
         more += "    tmpfs: [/tmp]\n"
     read_only = str(not service.writable).lower()

@@ -326,6 +326,8 @@ def resources(service: Service, measured: int) -> str:
     if memory.request:
         asked.append(f"memory: {cluster.quantity(memory.request, 'Mi')}")
         most.append(f"memory: {cluster.quantity(memory.limit, 'Mi')}")
+    if service.gpu:
+        most.append("nvidia.com/gpu: 1  # of NVIDIA's device plugin; a rollout needs one more than there are replicas")
     text = cluster.block("resources", {"requests": asked, "limits": most})
     if measured and not service.memory:
         return text.replace(":", ":  # memory as measured with this model", 1)

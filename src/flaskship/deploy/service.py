@@ -38,6 +38,7 @@ class Service:
     replicas: int = REPLICAS
     memory: Size = Size(0)  # most bytes of a container; 0 is no limit
     cpus: float = 0.0  # most CPUs of a container; 0 is no limit
+    gpu: bool = False  # with an NVIDIA GPU
     max_body: Size = Settings().max_body
     timeout: Duration = Settings().timeout
     grace: Duration = Settings().grace
@@ -106,7 +107,7 @@ class Service:
             secrets=secrets,
             kind=Kind(labels.get(TARGET, Kind.MODEL)),
             page_port=int(labels.get(PAGE_PORT) or 0),
-            **{name: getattr(settings, name) for name in ("memory", "cpus")},
+            **{name: getattr(settings, name) for name in ("memory", "cpus", "gpu")},
             **{name: getattr(held, name) for name in HELD},
         )
 

@@ -132,6 +132,14 @@ TLS_SECRETS = Template("""\
 """)
 
 
+GPU = """\
+# Nodes with one say so in Docker's daemon.json: "node-generic-resources": ["NVIDIA-GPU=GPU-UUID"], and
+# "default-runtime": "nvidia", whose config.toml has: swarm-resource = "DOCKER_RESOURCE_NVIDIA-GPU".
+generic_resources:
+  - discrete_resource_spec: {kind: NVIDIA-GPU, value: 1}
+"""
+
+
 def render(service: Service, *, measured: int = 0, fingerprint: str = "") -> str:
     """`measured` is how many bytes of memory a container takes; 0 where nobody knows, and then none are asked for.
 
@@ -181,6 +189,8 @@ def resources(service: Service, measured: int) -> str:
     if memory.request:
         most.append(f"memory: {cluster.quantity(memory.limit, 'M')}")  # Docker's M is a MiB
         asked.append(f"memory: {cluster.quantity(memory.request, 'M')}")
+    if service.gpu:
+        asked += GPU.splitlines()
     return cluster.block("resources", {"limits": most, "reservations": asked})
 
 

@@ -27,6 +27,7 @@ from flaskship.target import Target
 GOLDEN_ROWS = 16
 GOLDEN_VALUES = 100_000  # of all golden rows: fewer rows of large pictures
 MADE_UP_ROWS = 256  # of which the golden ones are the first that are answered
+ON_GPU = ("torch", "keras")  # frameworks that compute there; graphs are computed on CPUs
 FILES = {compiler.Form.COEFFICIENTS: "model.json", compiler.Form.GRAPH: "model.onnx"}
 Say = Callable[[str], None]
 
@@ -146,6 +147,8 @@ def _unwanted(model: Model, settings: Settings) -> str:
         return "it runs in an environment of its own"
     if model.facts.framework == "onnx":
         return "it is ONNX already"
+    if settings.gpu and model.facts.framework in ON_GPU:
+        return "it is for a GPU"
     return ""
 
 

@@ -79,7 +79,7 @@ class Files:
     """The uploads of one request, as files in a folder of its own until `close`."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="flaskship-", dir=_place(), ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="flaskship-", ignore_cleanup_errors=True)
         self._count = 0
 
     def put(self, upload: Upload) -> Path:
@@ -96,11 +96,3 @@ class Files:
 
     def close(self) -> None:
         self._folder.cleanup()
-
-
-def _place() -> str:
-    """Where files may lie: the system's own place, in a container whose files are read-only its shared memory."""
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:
-        return "/dev/shm"
