@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
-from containers import DEADLINE, docker, run, server
+from containers import DEADLINE, docker, run, server, wait_until
+
+from flaskship.serve import cpu
 
 pytestmark = pytest.mark.needs("torch", "onnxscript")
 NAME = f"t{os.getpid()}-net"  # an engine that others use too
@@ -80,3 +85,81 @@ def test_every_door_answers_as_the_net_does(url: str, folder: Path) -> None:
     assert told["outputs"][0]["data"] == expected()
     assert requests.post(f"{url}/predict", json={**row, "age": "x"}, timeout=DEADLINE).status_code == 422
     assert requests.get(f"{url}/", timeout=DEADLINE).status_code == 200
+
+
+WIDE = """\
+import torch
+
+class Wide(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(3, 600), torch.nn.ReLU(), torch.nn.Linear(600, 600))
+
+    def forward(self, x):
+        return self.layers(x).sum(1, keepdim=True)
+"""
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder with a class, and its weights in another one."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "net.py").write_text(WIDE)
+    saved(tmp_path / "weights.pt", 0.5)
+    return tmp_path / "code", tmp_path / "weights.pt"
+
+
+def saved(path: Path, value: float) -> None:
+    """Weights that are all `value`."""
+    import torch
+
+    sizes = {"0.weight": (600, 3), "0.bias": (600,), "2.weight": (600, 600), "2.bias": (600,)}
+    state = {f"layers.{name}": torch.full(size, value) for name, size in sizes.items()}
+    torch.save(state, path.with_suffix(".draft"))
+    path.with_suffix(".draft").replace(path)
+
+
+def test_two_workers_share_weights_and_cores_and_follow_the_file_of_weights(wide: tuple[Path, Path]) -> None:
+    folder, weights = wide
+    options = ("--weights", str(weights), "--no-compile", "--reload")
+    command = [sys.executable, "-m", "flaskship", "serve", "net.py:Wide", *options, "--workers", "2", "--port", "0"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    try:
+        url = next(line for line in process.stderr if line.startswith("Serving ")).split()[-1]
+        workers = children(process.pid)
+        assert len(workers) == 2
+        assert "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text()  # it is forked to make bundles
+        for each in workers:
+            assert not children(each)
+            size, alone = mapped(each, "model.pt2")
+            assert size > 1_000_000 and alone < size / 4, (size, alone)
+            variables = Path(f"/proc/{each}/environ").read_text().split("\0")
+            assert f"OMP_NUM_THREADS={max(1, int(cpu.available() / 2))}" in variables
+        before = answered(url)
+        saved(weights, 0.25)
+        wait_until(lambda: answered(url) != before, "the new weights answer")
+        np.testing.assert_allclose(answered(url), 600 * (600 * 0.25 * (0.25 * 7) + 0.25))
+    finally:
+        process.terminate()
+        process.communicate(timeout=DEADLINE)
+
+
+def children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in threads for child in each.read_text().split()]
+
+
+def mapped(pid: int, name: str) -> tuple[int, int]:
+    """Bytes of a file that are mapped into memory, and those of them that no other process has."""
+    blocks = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", Path(f"/proc/{pid}/smaps").read_text(), flags=re.MULTILINE)
+    own = "".join(each for each in blocks if each.partition("\n")[0].endswith(name))
+    sums = {key: sum(map(int, re.findall(rf"^{key}: +(\d+) kB", own, re.MULTILINE))) * 1024 for key in KEYS}
+    return sums["Rss"], sums["Private_Clean"] + sums["Private_Dirty"]
+
+
+KEYS = ("Rss", "Private_Clean", "Private_Dirty")
+
+
+def answered(url: str) -> float:
+    answer = requests.post(f"{url}/predict", json=[[1, 2, 3]], timeout=DEADLINE).json()
+    return float(answer["predictions"][0]["prediction"])

@@ -32,6 +32,7 @@ def command(target: tuple[str, ...], **flags: Any) -> int:
     settings = load(flags)
     parsed = [targets.parse(text, settings) for text in target]
     watched = [each.folder if each.is_code else each.path for each, _ in parsed]
+    watched += [beside for _, own in parsed for beside in (own.weights, own.sample) if beside]
     for _, own in parsed:
         variables.set_here(variables.given(own))
 
