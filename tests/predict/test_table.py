@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from flaskship.errors import MAX_PROBLEMS, BadInput, NotJSON, TooLarge, UnsupportedContent
 from flaskship.predict import delimited, sheets, table, writers
 from flaskship.predict.codec import Codec
+from flaskship.predict.formats import format_of
 from flaskship.schema import Answer, Columns, Field, FieldType, Output, Signature, Task
 
 INPUTS = (
@@ -233,7 +234,7 @@ def test_parquet_goes_out_and_comes_in_again(monkeypatch):
     monkeypatch.setattr(delimited, "BLOCK", 20)
     content = "id,age,income,city\n007,45,,Bonn\nx,30,2,Köln\ny,x,2,Köln\n".encode()
     made = written(content, "parquet", on_error="null")
-    assert table.format_of("", made[:8]) == "parquet"
+    assert format_of("", made[:8]) == "parquet"
     assert json.loads(written(made, "jsonl", on_error="null").splitlines()[1]) == {
         "id": "x", "age": 30, "income": 2.0, "city": "Köln",
         "prediction": "no", "probability_no": 0.5, "probability_yes": 0.5,
@@ -445,4 +446,4 @@ def test_all_columns_of_a_sample_are_loaded_as_their_values_have_them(tmp_path):
     ],
 )
 def test_the_first_bytes_tell_the_format_before_the_name_does(name, start, form):
-    assert table.format_of(name, start) == form
+    assert format_of(name, start) == form

@@ -12,8 +12,8 @@ import pandas as pd
 from flaskship.errors import BadInput, UnsupportedContent
 from flaskship.predict import sheets
 from flaskship.predict.delimited import DECIMAL_COMMA, decoded, sniff_delimiter
+from flaskship.predict.formats import format_of
 from flaskship.predict.rules import described
-from flaskship.predict.table import format_of
 from flaskship.predict.uploads import Upload
 
 SHAPES = 'an array of objects, [{"a": 1}, …], or an object of columns, {"a": [1, …]}'

@@ -32,6 +32,7 @@ from flaskship.errors import MAX_PROBLEMS, BadInput, Problem, UnsupportedContent
 from flaskship.predict.codec import Codec
 from flaskship.predict.columns import Faults, Read
 from flaskship.predict.delimited import After, Delimited
+from flaskship.predict.formats import format_of
 from flaskship.predict.jsonlines import JSONLines
 from flaskship.predict.predictor import Refused
 from flaskship.predict.rules import Rule, nearest, refused, shortened
@@ -42,12 +43,6 @@ OnError: TypeAlias = Literal["refuse", "null"]
 READERS = {  # format -> the library it needs, and where it is imported
     "parquet": ("pyarrow", "flaskship.predict.parquet"),
     "excel": ("python_calamine", "flaskship.predict.excel"),
-}
-ENDINGS = {
-    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
-    **dict.fromkeys((".parquet", ".pq"), "parquet"),
-    **dict.fromkeys((".xlsx", ".xls", ".xlsb", ".ods", ".xlsm"), "excel"),
 }
 
 
@@ -257,19 +252,6 @@ def _typed(blocks: list[Block], index: int) -> Array:
             return column.astype(bool) if kind is FieldType.BOOLEAN and not np.isnan(column).any() else column
     rule = Rule(Field(name="", type=FieldType.TEXT, nullable=True))
     return np.concatenate([block.read(index, rule)[0] for block in blocks])
-
-
-def format_of(name: str | Path, start: bytes = b"") -> str:
-    """The format of a file by its first bytes, else by the ending of its name, else CSV."""
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        return "excel"
-    ending = ENDINGS.get(Path(name).suffix.lower(), "")
-    if ending and (ending != "excel" or not start):  # text under the name of a spreadsheet is common
-        return ending
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return "jsonl" if text.startswith((b"{", b"[{", b"[\n", b"[ ", b"[\r")) else "csv"
 
 
 def _opened(source: Source) -> tuple[IO[bytes], Callable[[], None]]:
