@@ -68,15 +68,19 @@ def bert(head: str, *labels: str, **options: Any) -> Any:
     return getattr(transformers, f"Bert{head}")(config).eval()
 
 
+LAYERS = {f"{part}_{what}": 2 for part in ("encoder", "decoder") for what in ("layers", "attention_heads")}
+LAYERS |= {"encoder_ffn_dim": 32, "decoder_ffn_dim": 32}  # of BART and its like
+
+
 def text_models(folder: Path) -> dict[str, Path]:
     """A folder a task of text."""
     torch.manual_seed(7)
     texts = tokenizer()
     tags = ("O", "B-PLACE", "I-PLACE")
-    sized = {"vocab_size": 200, "d_model": 32, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
     bart = transformers.BartConfig(
-        **sized,
-        **{f"{part}_{what}": 2 for part in ("encoder", "decoder") for what in ("layers", "attention_heads")},
+        vocab_size=200,
+        d_model=32,
+        **LAYERS,
         max_position_embeddings=64,
         pad_token_id=0,
         bos_token_id=2,

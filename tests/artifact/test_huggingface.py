@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +21,8 @@ from flaskship import artifact  # noqa: E402
 from flaskship.artifact.function.model import FunctionModel  # noqa: E402
 from flaskship.artifact.huggingface import checkpoint  # noqa: E402
 from flaskship.artifact.huggingface.batches import by_length  # noqa: E402
-from flaskship.errors import TargetError  # noqa: E402
+from flaskship.artifact.huggingface.writing import until  # noqa: E402
+from flaskship.errors import BadInput, FlaskshipError, TargetError  # noqa: E402
 from flaskship.make.kind import kind  # noqa: E402
 from flaskship.schema import LEFT_OUT  # noqa: E402
 from flaskship.settings import Settings  # noqa: E402
@@ -28,10 +33,18 @@ def load(folder: Path) -> FunctionModel:
     return next(iter(artifact.functions(folder, ".", checkpoint.CONFIG).values()))
 
 
-def answers(model: FunctionModel, texts: list[str]) -> list[object]:
+def asked(model: FunctionModel, *rows: dict[str, Any]) -> list[Any]:
+    """The model's answers to rows, whose other arguments are its defaults."""
+    columns = {each.name: np.empty(len(rows), object) for each in model.arguments}
+    for name, column in columns.items():
+        for at, row in enumerate(rows):
+            column[at] = row.get(name, LEFT_OUT)
+    return list(model.predict(columns).values[0])
+
+
+def answers(model: FunctionModel, texts: list[str]) -> list[Any]:
     """The model's answers, all but the text by its defaults."""
-    rest = {each.name: np.array([LEFT_OUT] * len(texts), object) for each in model.arguments[1:]}
-    return list(model.predict({model.arguments[0].name: np.array(texts, object), **rest}).values[0])
+    return asked(model, *({model.arguments[0].name: each} for each in texts))
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +65,34 @@ def test_vectors_are_means_over_the_text_alone(tmp_path: Path) -> None:
     long, short = answers(load(folder), [networks.SENTENCES[0], "ship"])
     assert np.allclose(short, answers(load(folder), ["ship"])[0], atol=1e-5)
     assert not np.allclose(long, short)
-    (folder / "modules.json").write_text(
-        json.dumps([{"type": "x.Transformer", "path": ""}, {"type": "x.Dense", "path": "2"}])
-    )
+
+
+def test_a_folder_of_sentence_transformers_gives_the_vector_that_its_modules_say(tmp_path: Path) -> None:
+    folder = networks.save(tmp_path, networks.bert("ForMaskedLM"), networks.tokenizer())
+    net = transformers.AutoModel.from_pretrained(folder).eval()
+    (folder / "1_Pooling").mkdir()
+    modules = [{"type": "x.Transformer", "path": ""}, {"type": "x.Pooling", "path": "1_Pooling"}]
+    (folder / "modules.json").write_text(json.dumps([*modules, {"type": "x.Normalize", "path": "2_Normalize"}]))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": {"query": "travel: "}}))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 16, "do_lower_case": True}))
+
+    def pooled(**said: Any) -> FunctionModel:
+        (folder / "1_Pooling" / "config.json").write_text(json.dumps(said))
+        return load(folder)
+
+    def states(text: str) -> Any:
+        with torch.inference_mode():
+            return net(**networks.tokenizer()(text, return_tensors="pt")).last_hidden_state[0]
+
+    found = asked(pooled(pooling_mode_cls_token=True), {"text": "Ship"}, {"text": "food", "purpose": "query"})
+    wanted = [torch.nn.functional.normalize(states(each)[0], dim=0) for each in ("ship", "travel: food")]
+    assert np.allclose(found, np.stack(wanted), atol=1e-5)
+    last = asked(pooled(pooling_mode_lasttoken=True), {"text": "ship", "normalise": False})[0]
+    assert np.allclose(last, states("ship")[-1], atol=1e-5)
+    assert isinstance(answers(load(folder), ["ship " * 20])[0], BadInput)
+    with pytest.raises(TargetError, match="pools by pooling_mode_weightedmean_tokens"):
+        pooled(pooling_mode_weightedmean_tokens=True)
+    (folder / "modules.json").write_text(json.dumps([*modules, {"type": "x.Dense", "path": "2"}]))
     with pytest.raises(TargetError, match="'Dense' of sentence-transformers"):
         load(folder)
 
@@ -94,6 +132,51 @@ def test_weights_of_torch_are_read_without_running_them(mood: Path, tmp_path: Pa
     (tmp_path / "model.safetensors").write_bytes((mood / "model.safetensors").read_bytes()[:-1000])
     with pytest.raises(TargetError, match="cannot be loaded"):
         load(tmp_path)
+
+
+BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {  # its files (None: removed), config, what is said
+    "adapter": ({"adapter_config.json": "{}", "model.safetensors": None}, {}, "holds an adapter"),
+    "diffusers": ({"model_index.json": "{}", "config.json": None}, {}, "is a pipeline of diffusers"),
+    "gguf": ({"model.gguf": "GGUF", "model.safetensors": None}, {}, "holds a GGUF language model"),
+    "onnx": ({"model.onnx": "", "model.safetensors": None}, {}, "name the .onnx file itself"),
+    "tensorflow": ({"tf_model.h5": "", "model.safetensors": None}, {}, "holds weights of TensorFlow"),
+    "weightless": ({"model.safetensors": None}, {}, "without weights"),
+    "tokenizerless": ({"tokenizer.json": None, "tokenizer_config.json": None}, {}, "has no tokenizer"),
+    "pointer": ({"model.safetensors": "version https://git-lfs.github.com/spec/v1"}, {}, "git lfs pull"),
+    "renamed": ({"model.safetensors": None, "net.safetensors": ""}, {}, "Name that 'model.safetensors'"),
+    "partial": (
+        {"model.safetensors": None, "model.safetensors.index.json": '{"weight_map": {"a": "model-1.safetensors"}}',
+         "model-2.safetensors": ""}, {}, "lacks 'model-1.safetensors'"
+    ),
+    "unnamed": ({}, {"architectures": None}, "without 'architectures'"),
+    "timm": ({}, {"architecture": "resnet50", "architectures": None}, "a model of timm"),
+    "quantised": ({}, {"quantization_config": {"quant_method": "gptq"}}, "quantised by 'gptq'"),
+    "other": ({}, {"hidden_size": 64}, "differ in the size of"),
+    "unserved": ({}, {"architectures": ["BertForQuestionAnswering"]}, "is a BertForQuestionAnswering, which is not"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_folder_that_cannot_be_served_is_told_why_in_a_sentence(name: str, mood: Path, tmp_path: Path) -> None:
+    files, config, said = BROKEN[name]
+    folder = tmp_path / name
+    shutil.copytree(mood, folder, ignore=shutil.ignore_patterns("onnx", "checkpoint-*", "*.pt", "*.h5"))
+    (folder / "config.json").write_text(json.dumps(json.loads((mood / "config.json").read_text()) | config))
+    for each, text in files.items():
+        (folder / each).unlink() if text is None else (folder / each).write_text(text)
+    with pytest.raises(FlaskshipError, match=said) as error:
+        assert kind(Target(path=folder), Settings()) is Kind.CHECKPOINT
+        load(folder)
+    assert repr(name) in error.value.detail
+    assert str(tmp_path) not in error.value.detail
+
+
+def test_weights_in_several_files_are_one_network(mood: Path, tmp_path: Path) -> None:
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(mood)
+    model.save_pretrained(tmp_path, max_shard_size="50KB")
+    networks.tokenizer().save_pretrained(tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    assert answers(load(tmp_path), ["ship"]) == answers(load(mood), ["ship"])
 
 
 def test_what_training_and_other_frameworks_left_stays_out(mood: Path, tmp_path: Path) -> None:
@@ -156,3 +239,184 @@ def test_a_stream_that_nobody_reads_any_more_ends(written: dict[str, Path]) -> N
     next(stream)
     stream.close()
     assert threading.active_count() == before
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FunctionModel]:
+    """With a template that lets a system speak first alone."""
+    torch.manual_seed(7)
+    config = transformers.GPT2Config(
+        vocab_size=200, n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=2, eos_token_id=3
+    )
+    texts = networks.tokenizer(ends=False)
+    texts.chat_template = (
+        "{% for each in messages %}{% if each.role == 'system' and not loop.first %}{{ raise_exception('too late') }}"
+        "{% endif %}{{ each.role }}: {{ each.content }}\n{% endfor %}"
+    )
+    folder = networks.save(tmp_path_factory.mktemp("chat"), transformers.GPT2LMHeadModel(config), texts)
+    return artifact.functions(folder, ".", checkpoint.CONFIG)
+
+
+def test_a_conversation_is_a_prompt_or_messages_as_the_template_has_them(chat: dict[str, FunctionModel]) -> None:
+    said = {"role": "user", "content": "ship"}
+    prompt, messages, late, nothing = asked(
+        chat["generate"],
+        {"prompt": "ship"},
+        {"messages": [said]},
+        {"messages": [said, {"role": "system", "content": "food"}]},
+        {},
+    )
+    assert prompt == messages
+    assert "does not take these messages: too late" in late.detail
+    assert "give a 'prompt', or 'messages'" in nothing.detail
+
+
+def test_a_seed_draws_the_same_words_whoever_asks_besides(chat: dict[str, FunctionModel]) -> None:
+    drawn = {"prompt": "The ship", "do_sample": True, "temperature": 2.0, "max_new_tokens": 20}
+    one, two, again, other, _ = asked(
+        chat["generate"],
+        *({**drawn, "seed": seed} for seed in (1, 2, 1)),
+        {**drawn, "prompt": "food", "seed": 1},
+        drawn,
+    )
+    assert one == again == asked(chat["generate"], {**drawn, "seed": 1})[0]
+    assert len({one, two, other}) == 3
+    assert "".join(asked(chat["stream"], {**drawn, "seed": 1})[0]) == one
+    stop = one.split()[3]
+    ended = one[: one.index(stop)]
+    assert asked(chat["generate"], {**drawn, "seed": 1, "stop": [stop]}) == [ended]
+    assert "".join(asked(chat["stream"], {**drawn, "seed": 1, "stop": [stop]})[0]) == ended
+    refused = asked(chat["generate"], {**drawn, "seed": 1, "num_beams": 2})[0]
+    assert "for one beam" in refused.detail
+
+
+def test_a_text_ends_before_a_stop_wherever_it_is_cut() -> None:
+    text = "one. two. three"
+    for at in range(len(text)):
+        assert "".join(until([text[:at], text[at:]], [". th", "x"])) == "one. two"
+        assert "".join(until([text[:at], text[at:]], ["ee!"])) == text
+
+
+@pytest.fixture(scope="module")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """mBART: its tokenizer has the languages."""
+    torch.manual_seed(7)
+    letters = sorted({letter for each in networks.SENTENCES for letter in each if letter != " "})
+    vocabulary = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    vocabulary += [*((each, -2.0) for each in letters), *((each, 0.0) for each in ("en_XX", "de_DE", "ro_RO"))]
+    texts = transformers.MBartTokenizer(vocab=[*vocabulary, ("<mask>", 0.0)], tgt_lang="ro_RO", model_max_length=64)
+    config = transformers.MBartConfig(
+        vocab_size=len(texts), d_model=32, max_position_embeddings=64, init_std=0.5, **networks.LAYERS
+    )
+    folder = tmp_path_factory.mktemp("interpreter")
+    return networks.save(folder, transformers.MBartForConditionalGeneration(config), texts)
+
+
+def test_languages_are_choices_and_each_text_is_translated_from_and_into_its_own(interpreter: Path) -> None:
+    model = load(interpreter)
+    fields = {each.name: each for each in model.signature.inputs}
+    assert {"en_XX", "de_DE", "ro_RO"} <= set(fields["source_language"].choices)
+    assert (fields["source_language"].default, fields["target_language"].default) == ("en_XX", "ro_RO")
+    length = {"max_new_tokens": 8, "min_new_tokens": 8}
+    rows = [("A ship", "de_DE", "en_XX"), ("ship", "en_XX", "de_DE"), ("ship", "en_XX", "ro_RO")]
+    mine = asked(model, *({"text": text, "source_language": a, "target_language": b, **length} for text, a, b in rows))
+    texts = transformers.AutoTokenizer.from_pretrained(interpreter)
+    net = transformers.AutoModelForSeq2SeqLM.from_pretrained(interpreter).eval()
+    for (text, source, target), found in zip(rows, mine, strict=True):
+        texts.src_lang = source
+        begun = texts.convert_tokens_to_ids(target)
+        theirs = net.generate(**texts(text, return_tensors="pt"), forced_bos_token_id=begun, **length)
+        assert found == texts.decode(theirs[0], skip_special_tokens=True).strip()
+    assert any(mine)
+
+
+def test_a_long_text_is_translated_by_its_sentences_and_one_that_is_too_long_is_told(interpreter: Path) -> None:
+    model = load(interpreter)
+    length = {"max_new_tokens": 8, "min_new_tokens": 8}
+    first, second = "A ship left the harbour of Hamburg.", "A train to Bonn was late again."
+    together, *alone = asked(model, *({"text": each, **length} for each in (f"{first}\n\n{second}", first, second)))
+    assert together == "\n\n".join(alone)
+    refused = asked(model, {"text": f"{first} {'ship ' * 50}"})[0]
+    assert "A sentence has" in refused.detail
+    assert "at most 64" in refused.detail
+
+
+def test_the_tasks_that_a_network_was_trained_on_are_choices(tmp_path: Path) -> None:
+    tasks = {
+        "summarization": {"prefix": "food: ", "num_beams": 3, "max_length": 40, "min_length": 2},
+        "translation_en_to_de": {"prefix": "travel: "},
+        "translation_en_to_fr": {"prefix": "weather: "},
+    }
+    config = transformers.T5Config(
+        vocab_size=200, d_model=32, d_kv=16, d_ff=32, num_layers=1, num_heads=2, pad_token_id=0, eos_token_id=3,
+        decoder_start_token_id=0, initializer_factor=20.0, task_specific_params=tasks,
+    )  # fmt: skip
+    folder = networks.save(tmp_path, transformers.T5ForConditionalGeneration(config), networks.tokenizer())
+    plain = load(folder)
+    field = next(each for each in plain.signature.inputs if each.name == "task")
+    assert (field.choices, field.default) == (("none", *tasks), "none")
+    written = [
+        plain,
+        {"text": "ship", "task": "summarization", "min_new_tokens": 5},
+        {"text": "food: ship", "min_new_tokens": 5},
+    ]
+    assert len(set(asked(*written))) == 1
+    (folder / "README.md").write_text("---\npipeline_tag: summarization\n---\n")
+    model = load(folder)
+    defaults = {each.name: each.default for each in model.signature.inputs}
+    assert (model.name, "task" in defaults) == ("summarise", False)
+    assert (defaults["num_beams"], defaults["max_new_tokens"], defaults["min_new_tokens"]) == (3, 40, 2)
+    (folder / "README.md").write_text("---\npipeline_tag: translation\n---\n")
+    field = next(each for each in load(folder).signature.inputs if each.name == "task")
+    assert field.choices == ("translation_en_to_de", "translation_en_to_fr")
+
+
+def test_requirements_are_what_serving_needs_alone(mood: Path, tmp_path: Path) -> None:
+    def needed(folder: Path) -> set[str]:
+        return {each.partition("==")[0] for each in load(folder).facts.requirements}
+
+    core = {"transformers", "torch", "tokenizers", "safetensors", "numpy"}
+    assert needed(mood) == core
+    config = transformers.ViTConfig(
+        image_size=32, patch_size=8, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    size = {"height": 32, "width": 32}
+    photo = networks.save(
+        tmp_path / "photo", transformers.ViTForImageClassification(config), transformers.ViTImageProcessor(size=size)
+    )
+    assert needed(photo) == {*core, "pillow"}
+    for name, needs in {"spiece.model": ["sentencepiece"], "source.spm": ["sentencepiece", "sacremoses"]}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+        assert checkpoint.spelled_by(tmp_path / name) == needs
+
+
+ALONE = """
+import sys
+from pathlib import Path
+def refuse(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        raise SystemExit(f"{event} {args}")
+sys.addaudithook(refuse)
+from flaskship import artifact
+models = artifact.functions(Path(sys.argv[1]), ".", "config.json")
+print(*models)
+"""
+
+
+def test_nobody_is_called_and_nothing_is_said_when_a_folder_is_loaded(written: dict[str, Path]) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", ALONE, str(written["brief"])], capture_output=True, text=True, check=False
+    )
+    assert (found.stdout, found.stderr, found.returncode) == ("summarise\n", "", 0)
+
+
+def test_a_network_is_on_the_card_where_there_is_one_and_in_float32_where_there_is_none(
+    mood: Path, tmp_path: Path
+) -> None:
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(mood, dtype=torch.float16)
+    folder = networks.save(tmp_path, model, networks.tokenizer())
+    network = load(folder).native.__closure__[0].cell_contents.call.__closure__
+    nets = [each.cell_contents for each in network if hasattr(each.cell_contents, "device")]
+    here = ("cuda", torch.float16) if torch.cuda.is_available() else ("cpu", torch.float32)
+    assert (nets[0].device.type, nets[0].model.dtype) == here

@@ -170,8 +170,8 @@ def spelled_by(folder: Path) -> list[str]:
     """What its tokenizer needs besides tokenizers: nothing, where it is a tokenizer.json."""
     if (folder / "tokenizer.json").is_file():
         return []
-    pieces = any(folder.glob("*.model")) or any(folder.glob("*.spm"))
-    return ["sentencepiece"] * pieces + ["tiktoken"] * any(folder.glob("*tiktoken*"))
+    needs = {"sentencepiece": ("*.model", "*.spm"), "sacremoses": ("*.spm",), "tiktoken": ("*tiktoken*",)}
+    return [each for each, patterns in needs.items() if any(any(folder.glob(pattern)) for pattern in patterns)]
 
 
 POOLING = {

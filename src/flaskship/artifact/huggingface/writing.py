@@ -153,7 +153,9 @@ def written(network: Network, tokens: list[Any], rows: list[Options], *, prompte
                 **_asked(network, options, [rows[at]["seed"] for at in places]),
                 stopping_criteria=StoppingCriteriaList(criteria),
             )
-        texts = network.tokenizer.batch_decode(made[:, start:], skip_special_tokens=True)
+        begun = options.get("forced_bos_token_id")  # a language, which not every tokenizer takes for special
+        own = [[each for each in row if each != begun] for row in made[:, start:].tolist()]
+        texts = network.tokenizer.batch_decode(own, skip_special_tokens=True)
         for at, text in zip(places, texts, strict=True):
             found[at] = "".join(until([text], stops)) if prompted else text.strip()
     return found
