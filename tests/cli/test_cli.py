@@ -96,6 +96,7 @@ def test_a_bad_row_is_answered_with_nulls_where_asked(place, capfd):
         (["predict", "level.joblib", "--input", "none.csv"], 2, "No file 'none.csv'"),
         (["predict", "level.joblib", "--input", "level.joblib"], 5, "The file is no table: it is no text."),
         (["serve", "."], 3, "'.' is a directory that holds"),
+        (["build", "/", "-t", "x"], 3, "'/' would take in the whole file system."),
         (["predict", "none.joblib", "--set", "a=1"], 3, "No file or directory 'none.joblib'"),
         (["inspect", "level.joblib", "--sample", "none.csv"], 2, "No sample at 'none.csv'"),
         (["inspect", "level.joblib", "--target-column", "y"], 2, "give --sample too"),

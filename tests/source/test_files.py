@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flaskship.source import Content, entry, files
+from flaskship.source.tree import walk
 
 Write = Callable[[Mapping[str, str | bytes]], Path]
 
@@ -251,6 +252,11 @@ def test_a_large_file_is_told(folder: Write) -> None:
     with (place / "big.bin").open("wb") as file:
         file.truncate(3 << 30)  # takes no room
     assert read(place).warnings == ("'big.bin' is large: 3.0 GiB. Does the app need it?",)
+
+
+def test_what_goes_while_it_is_read_is_told() -> None:
+    found = walk(Path("/proc/self/fd"))  # which lists the very file by which it is listed
+    assert any(why == "cannot be read: No such file or directory" for why in found.left_out.values())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

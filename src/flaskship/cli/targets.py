@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from flaskship import cache, variables
 from flaskship.cli import talk
-from flaskship.errors import INTERRUPTED, FlaskshipError, UsageError
+from flaskship.errors import INTERRUPTED, FlaskshipError, NotRecognised, UsageError
 from flaskship.settings import Settings
 from flaskship.target import MODULE, Kind, Target, says
 
@@ -31,14 +31,21 @@ OF_FOLDER = ("app", "exclude", "env", "secret", "requirement", "system")  # sett
 
 
 def parse(text: str, settings: Settings) -> tuple[Target, Settings]:
-    """The target, and the settings with the name given before `=`, and of code, with those that its folder holds."""
+    """The target, and the settings with the name given before `=`, and of code, with those that its folder holds.
+
+    Raises `NotRecognised` where that folder is all of the file system, which nobody means and nobody may read.
+    """
     name, equals, rest = text.partition("=")
     if equals and not Path(text).exists() and "(" not in name:
         if not NAME.fullmatch(name):
             raise UsageError(f"{name!r} cannot name a model: use letters, digits, '.', '_' and '-'.")
         text, settings = rest, replace(settings, name=name)
     target = Target.of(text)
-    return target, _with_own(target, settings) if target.is_code else settings
+    if not target.is_code:
+        return target, settings
+    if target.folder.resolve() == Path("/"):
+        raise NotRecognised(f"{text!r} would take in the whole file system. Name a folder, or a file in one.")
+    return target, _with_own(target, settings)
 
 
 def _with_own(target: Target, settings: Settings) -> Settings:

@@ -99,8 +99,12 @@ class Walk:
             self.empty.append(prefix.rstrip("/"))
         for each in entries:
             path = prefix + each.name
-            if path not in self.left_out:
+            if path in self.left_out:
+                continue
+            try:
                 self.entry(each, path, above)
+            except OSError as error:  # of this one, as of a link in /proc; or it has just gone
+                self.leave(path, f"cannot be read: {error.strerror}", warn=True)
 
     def entry(self, each: os.DirEntry[str], path: str, above: tuple[str, ...]) -> None:
         if each.is_symlink() and not self.inside(each, path, above):
