@@ -117,7 +117,8 @@ def test_a_lock_is_extended_by_the_hashes_of_another_platform(index: Path) -> No
 def torches(index: Path) -> Path:
     """Two builds of a torch, as an index and a folder of wheels have them."""
     make_wheel(index, "torch", "2.0", {"torch.py": "CUDA = True\n"}, more="Requires-Dist: nvidia-cudnn\n")
-    make_wheel(index, "torch", "2.0+cpu", {"torch.py": "CUDA = False\n"})
+    tests = {"torch/test/basic": "", "torch/bin/test_api": "", "torch/bin/protoc": "", "torch/testing.py": ""}
+    make_wheel(index, "torch", "2.0+cpu", {"torch.py": "CUDA = False\n", **tests})
     make_wheel(index, "nvidia_cudnn", "9.0", {"nvidia/cudnn.py": ""})
     return index
 
@@ -132,6 +133,8 @@ def test_torch_is_the_build_for_cpus_unless_a_gpu_is_there(
     assert [f"{pin.name}=={pin.version}" for pin in lock.pins] == pins
     made = wheels.layers(lock, HERE, store, Silent())
     assert read(made, f"lib/python{PYTHON}/site-packages/torch.py") == f"CUDA = {gpu}\n"
+    assert not [name for name in names(made) if "torch/test/" in name or "test_api" in name]
+    assert gpu or {f"{wheels.site(PYTHON)}/torch/{each}" for each in ("bin/protoc", "testing.py")} <= {*names(made)}
 
 
 def test_no_other_index_is_asked_where_a_folder_has_torch(torches: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from flaskship.bundle import CODE
 from flaskship.cache import MANIFEST
 from flaskship.image.base import Base
-from flaskship.plan import BUNDLE, PREFIX, USER, Plan, site
+from flaskship.plan import BUNDLE, PREFIX, UNWANTED, USER, Plan, site
 
 BASE_TAR = "base.tar.gz"
 PROXY_TAR = "base.tar"
@@ -63,6 +63,7 @@ RUN python3 -m venv --without-pip {PREFIX} \\
     -r /tmp/requirements.txt \\
  && (python3 -m compileall -q --invalidation-mode unchecked-hash -x '/tests/' {PREFIX}/lib || true) \\
  && find {PREFIX} \\( {NOTHING} \\) -delete \\
+ && rm -rf {" ".join(f"{site(plan.python)}/{each}" for each in UNWANTED)} \\
  && rm -f {PREFIX}/lib64 {PREFIX}/pyvenv.cfg {PREFIX}/bin/python* {PREFIX}/bin/[aA]ctivate* \\
  && find {PREFIX} -type d -empty -delete
 """

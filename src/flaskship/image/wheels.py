@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from email.parser import HeaderParser
+from fnmatch import fnmatch
 from pathlib import Path
 
 from flaskship import plan
 from flaskship.image import tar
-from flaskship.image.layer import Layer, Progress, facts, known, layer
+from flaskship.image.layer import FORMAT, Layer, Progress, facts, known, layer
 from flaskship.image.lock import TORCH, Lock, Where, interpreter, run, run_torch
 from flaskship.image.store import Store
 
@@ -77,7 +78,7 @@ def site(python: str) -> str:
 def layers(lock: Lock, where: Where, store: Store, progress: Progress) -> Wheels:
     """The layers of all that is locked: heavy wheels first, the rest in one. Raises `NoWheel`."""
     compiler = interpreter(where.python)
-    question = ("wheels", where.tag, where.python, bool(compiler), lock.text)
+    question = ("wheels", FORMAT, where.tag, where.python, bool(compiler), lock.text)
     answer = store.recall(*question)
     if answer and all(store.layout.has(each["digest"]) for each in answer["layers"]):
         packages = tuple(Package(**each) for each in answer["packages"])
@@ -165,6 +166,8 @@ def distribution(info: Path, prefix: Path, python: str) -> Distribution:
 
 def _kept(path: str) -> bool:
     folder, _, name = path.rpartition("/")
+    if any(fnmatch(path, each) or fnmatch(path, f"{each}/*") for each in plan.UNWANTED):
+        return False
     return not (folder.endswith(".dist-info") and name in LEFT_OUT) and not path.endswith(".pyc")
 
 
