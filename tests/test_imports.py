@@ -64,7 +64,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "joblib": (SKLEARN,),
     "skops": (SKLEARN,),
     "pandas": (SKLEARN, "predict/frames.py"),
-    "PIL": ("predict/images.py", "results.py", "artifact/huggingface/"),
+    "PIL": ("predict/images.py", "results.py", "web/layers.py", "artifact/huggingface/"),
     "transformers": ("artifact/huggingface/",),
     "scipy": (SKLEARN, "compiler/"),
     "xgboost": ("artifact/booster.py", "compiler/"),

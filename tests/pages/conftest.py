@@ -25,6 +25,7 @@ from flaskship import make
 from flaskship.settings import Settings
 
 ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+ARGS += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 ARGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 ZOO = ["text", "two_numbers", "columns_with_text", "isolation_forest", "clusters", "components", "forest_gaps"]
 ODD = ["<script>alert(1)</script>", 'it\'s "quoted" & <b>', "${x}`", "elements", "querySelectorAll"]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import functions
 import pytest
 from containers import DEADLINE
-from functions import png
 
-PICTURE = {"name": "cat.png", "mimeType": "image/png", "buffer": png(320, 200)}
-SCREENS = [("segment", 360, "dark"), ("segment", 1440, "light"), ("price", 360, "light"), ("tell", 1440, "dark")]
+SCREENS = [("price", 360, "light"), ("tell", 1440, "dark")]
 
 
 @pytest.fixture(scope="session")
@@ -101,52 +96,12 @@ def test_the_browser_holds_limits_and_the_server_tells_the_rest_beside_its_field
     expect(page.locator("[data-field=area] .problem")).to_be_hidden()
 
 
-def test_what_is_found_in_a_picture_is_drawn_over_it_and_can_be_hidden(page_of, expect):
-    page = page_of("segment")
-    page.set_input_files("[name=image]", PICTURE)
-    expect(page.get_by_alt_text("cat.png, as it will be sent")).to_be_visible()
-    ran(page)
-    layers = page.locator(".layer")
-    expect(layers).to_have_count(2)
-    expect(layers.first).to_be_visible()
-    box, picture = layers.first.bounding_box(), page.locator(".drawing img").bounding_box()
-    assert all(abs(box[side] - picture[side]) < 2 for side in ("x", "y", "width", "height"))
-    expect(page.locator(".counts")).to_have_text("1 × square1 × stripe")
-    whole = page.locator("#drawn").get_attribute("href")
-    page.get_by_label("square").uncheck()
-    expect(layers.first).to_be_hidden()
-    expect(layers.last).to_be_visible()
-    expect(page.locator("#drawn")).not_to_have_attribute("href", whole)
-    with page.expect_download() as download:
-        page.click("#drawn")
-    assert download.value.suggested_filename == "segment_drawn.png"
-    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("how", ["drop", "paste"])
-def test_a_picture_can_be_dropped_and_pasted(page_of, expect, how):
+def test_an_example_is_taken_with_a_click_and_a_picture_that_is_answered_is_shown(page_of, expect):
     page = page_of("turn")
-    page.evaluate(
-        """([how, content]) => {
-          const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
-          const held = new DataTransfer();
-          held.items.add(new File([bytes], "held.png", { type: "image/png" }));
-          const target = how === "drop" ? document.querySelector(".drop") : document;
-          target.dispatchEvent(how === "drop"
-            ? new DragEvent("drop", { dataTransfer: held, bubbles: true, cancelable: true })
-            : new ClipboardEvent("paste", { clipboardData: held, bubbles: true, cancelable: true }));
-        }""",
-        [how, base64.b64encode(png()).decode()],
-    )
-    expect(page.get_by_alt_text("held.png, as it will be sent")).to_be_visible()
+    page.get_by_role("button", name="Example").click()
+    expect(page.get_by_role("img", name="picture.png, as it will be sent")).to_be_visible()
     ran(page)
     expect(page.get_by_alt_text("The picture that was answered")).to_be_visible()
-
-
-def test_the_sample_is_taken_with_a_click(page_of, expect):
-    page = page_of("turn")
-    page.get_by_role("link", name="sample", exact=True).click()
-    expect(page.get_by_alt_text("picture.png, as it will be sent")).to_be_visible()
     page.get_by_role("button", name="Start over").click()
     expect(page.locator(".chosen-file")).to_be_hidden()
 
@@ -202,13 +157,6 @@ def test_a_stream_is_shown_as_it_comes_and_can_be_stopped(page_of, expect):
 
 
 def test_all_of_it_works_without_javascript(page_of, expect):
-    page = page_of("segment", script=False)
-    page.set_input_files("[name=image]", PICTURE)
-    page.get_by_role("button", name="Run").click()
-    expect(page.locator(".layer")).to_have_count(2)
-    page.get_by_label("square").uncheck()
-    expect(page.locator(".layer").first).to_be_hidden()
-    expect(page.locator("#drawn")).to_have_attribute("href", re.compile("^data:image/"))
     page = page_of("tell", script=False)
     page.locator("[name=prompt]").fill("word ")
     page.get_by_role("button", name="Run").click()
@@ -225,8 +173,6 @@ def test_all_of_it_works_without_javascript(page_of, expect):
 def test_a_functions_page_has_no_serious_barrier_and_fits_its_screen(page_of, name, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = page_of(name, width=width, scheme=scheme)
-    if name == "segment":
-        page.set_input_files("[name=image]", PICTURE)
     ran(page)
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

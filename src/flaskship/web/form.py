@@ -18,6 +18,8 @@ from flaskship.web.examples import FILES, example
 MOST_FIELDS = 300  # of a form; models with more take a row as JSON
 MOST_CHOICES = 200  # of a drop-down list
 LONG = 40  # characters of a text that wants more than a line
+PAGE = 1000  # that make a page
+SHORT, TALL = 4, 12  # lines of a text area
 LONG_NAMES = frozenset({"text", "texts", "prompt", "document", "article", "body", "content", "message", "question"})
 STEPS = 200  # of a slider
 ROW = "row"  # the name of the sole entry of a form with too many fields
@@ -58,6 +60,7 @@ class Entry:
         self.unusual = bool(given) and not problem and outside(field, given or "")
         self.low, self.high, self.step = slider(field) if self.control == "number" else (None, None, 1.0)
         self.range = (field.low, field.high) if self.control == "number" else (None, None)
+        self.rows = TALL if self.control == "text" and roomy(field) else SHORT
         self.required = needed(field, self.control)
         self.attributes = attributes(field, self.control)
 
@@ -82,6 +85,11 @@ def long(field: Field, value: str) -> bool:
     return named or len(value) > LONG or len(text(field.example or "")) > LONG or (most is not None and most > 5 * LONG)
 
 
+def roomy(field: Field) -> bool:
+    """Whether a text may have pages."""
+    return field.limits.max_length is None or field.limits.max_length >= PAGE
+
+
 def schema(field: Field) -> str:
     """The JSON Schema of a value that is written as JSON."""
     return json.dumps(field.schema, indent=2, ensure_ascii=False) if field.type is FieldType.OBJECT else ""
@@ -98,7 +106,8 @@ def attributes(field: Field, control: str) -> dict[str, str]:
         found = {"inputmode": "numeric" if whole else "decimal", "step": step or (1 if whole else "any")}
         found |= {"min": low, "max": high}
     elif control in ("line", "text"):
-        found = {"minlength": limits.min_length or None, "maxlength": limits.max_length}
+        longest = "maxlength" if control == "line" else "data-most"  # of a text area the browser cuts what is pasted
+        found = {"minlength": limits.min_length or None, longest: limits.max_length}
         found["pattern"] = within(limits.pattern) if limits.pattern and control == "line" else None
     elif control == "file":
         found = {"accept": ACCEPTED[field.type] or None}

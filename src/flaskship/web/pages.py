@@ -71,7 +71,9 @@ def page(name: str, status: int = 200, **values: object) -> Response:
     """A template as a page, under a strict content security policy."""
     direct = "X-Forwarded-For" not in request.headers  # a proxy keeps metrics and health to those inside
     html = render_template(f"flaskship/{name}", root=root(), direct=direct, **values)
-    return Response(html, status, SECURITY, mimetype="text/html")
+    allowed = "camera=(self)" if values.get("pictured") else "camera=()"
+    headers = SECURITY | {"Permissions-Policy": f"{allowed}, microphone=(), geolocation=()"}
+    return Response(html, status, headers, mimetype="text/html")
 
 
 def root() -> str:
@@ -131,7 +133,7 @@ def posted(subject: Subject, site: Site, body: bytes, content: str) -> Response:
         return told
     if request.query_string == b"part=answer":
         shown = answers.shown(told.answer, subject, told.drawing)
-        return page("answer.html", subject=subject, told=told, shown=shown)
+        return page("answer.html", subject=subject, told=told, shown=shown, part=True)
     return model_page(subject, site, dict(pairs), told)
 
 
@@ -217,12 +219,15 @@ def model_page(
     subject: Subject, site: Site, given: Mapping[str, Given] | None = None, told: Told | None = None
 ) -> Response:
     base, keyed = snippets.address(request), bool(site.settings.api_key)
+    entries = form.entries(subject.signature, given, told.problems if told else ())
     return page(
         "model.html",
         told.status if told else 200,
         subject=subject,
         task=TASKS[subject.signature.task],
-        entries=form.entries(subject.signature, given, told.problems if told else ()),
+        entries=entries,
+        pictured=any(each.picture for each in entries),
+        even=any(each.rows == form.TALL for each in entries),
         function=subject.signature.task is Task.FUNCTION,
         about=[part for part in subject.signature.help.split("\n\n") if part],
         cells=subject.cells,

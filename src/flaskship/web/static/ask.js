@@ -38,6 +38,7 @@ export function asked(box, form, answer, streams) {
     }
     if (running !== mine) return;
     running = null;
+    if (answer.getBoundingClientRect().top > innerHeight - 100) answer.scrollIntoView(); // as on a phone
     answer.removeAttribute("aria-busy");
     stop.hidden = true;
   };

@@ -2,6 +2,7 @@
 import { live } from "./form.js";
 import { asked } from "./ask.js";
 import { files } from "./files.js";
+import { counters } from "./counter.js";
 import { batch } from "./batch.js";
 import { code } from "./code.js";
 
@@ -9,6 +10,7 @@ const here = (id) => document.getElementById(id);
 const form = here("form"), answer = here("answer");
 const asks = form.getAttribute("data-asks"); // of a function, which runs when it is told to
 files(here("try"));
+counters(here("try"));
 if (asks) asked(here("try"), form, answer, asks === "stream");
 else live(here("try"), form, answer);
 if (here("batch-form")) batch(here("batch-form"), here("result"));
