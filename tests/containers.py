@@ -111,3 +111,4 @@ def server(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) 
         _, rest = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
+    assert "DecompressionBomb" not in rest  # Pillow's own warning

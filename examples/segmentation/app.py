@@ -6,7 +6,7 @@
 The picture is made smaller (or larger) until its longer side has 128 pixels, as in training: shapes of a fifth to a
 half of it are found. What is found is told in pixels of the picture that was sent; of one with more than 12.5
 megapixels the masks are as much smaller, and `mask_shape` says how large. So a request takes bounded memory: there are
-20 masks at most.
+20 masks at most, and pictures of more than 150 megapixels are refused.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from flaskship import Meta, Segmentation, endpoint
 
+Image.MAX_IMAGE_PIXELS = 150_000_000  # of a picture that is read: 12,000 × 12,000, and 600 MB while it is looked at
 LARGEST = 12_500_000  # pixels of a mask: those of a telephone's photograph
 
 
@@ -80,7 +81,7 @@ def enlarged(masks: Tensor, part: tuple[int, ...], picture: tuple[int, int]) -> 
     One after the other, as each takes four bytes a pixel on its way.
     """
     scale = min(1.0, math.sqrt(LARGEST / (picture[0] * picture[1])))
-    height, width = (max(1, math.floor(side * scale)) for side in picture)
+    height, width = (min(LARGEST, max(1, math.floor(side * scale))) for side in picture)
     rows, columns = (math.ceil(side / FINE) for side in part)
     size = [round(height * rows * FINE / part[0]), round(width * columns * FINE / part[1])]
     found = np.empty((len(masks), height, width), np.bool_)

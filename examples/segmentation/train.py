@@ -1,6 +1,6 @@
 """Draws pictures of shapes, trains the network to find them, and says what that is worth on pictures it has not seen.
 
-    python train.py [--steps 1000] [--minutes 9] [--pictures 6000] [FOLDER]
+    python train.py [--steps 1000] [--minutes 9] [--pictures 6000] [--threads 1] [FOLDER]
 
 FOLDER (this one where not given) gets
 
@@ -8,7 +8,8 @@ FOLDER (this one where not given) gets
     example.png  a picture to try it with, which the network has not seen
 
 The same seed draws the same pictures, and gives the same network wherever torch computes alike and the steps are done
-before the minutes are over.
+before the minutes are over. One thread adds up in one order, whatever cores there are; several wait for each other, and
+where others work too that is slower than one.
 """
 
 from __future__ import annotations
@@ -90,9 +91,10 @@ def _arrays(seed: int) -> tuple[np.ndarray, ...]:  # tensors would be handed ove
 
 
 def batches(all_of_them: Lesson) -> Iterator[Lesson]:
-    """Without end: 16 at random, turned and mirrored."""
+    """Without end: 16 at random (fewer where there are fewer), turned and mirrored."""
+    count = len(all_of_them.picture)
     while True:
-        some = torch.randint(len(all_of_them.picture), (BATCH,))
+        some = torch.randint(count, (min(BATCH, count),))
         turns, mirrored = int(torch.randint(4, ())), bool(torch.randint(2, ()))
         turned = [torch.rot90(each[some], turns, (-2, -1)) for each in all_of_them]
         yield Lesson(*(each.flip(-1) if mirrored else each for each in turned))
@@ -190,9 +192,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="of 16 pictures each (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=9.0, help="after which it ends (default: %(default)s)")
     parser.add_argument("--pictures", type=int, default=6000, help="to train with (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="that torch computes in (default: %(default)s)")
     parser.add_argument("--unseen", type=int, default=200, help="pictures to test with (default: %(default)s)")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(asked.threads)
     net = train(asked.steps, asked.minutes, asked.pictures)
     save(net, asked.folder / "shapes.pt")
     Image.fromarray(draw(np.random.default_rng(UNSEEN - 1), 512).picture).save(asked.folder / "example.png")

@@ -1,10 +1,11 @@
 """Writes news, trains a small BART to summarise it, and says what its summaries of unseen news are worth.
 
-    python train.py [--steps 1500] [--minutes 4.5] [--stories 30000] [FOLDER]
+    python train.py [--steps 1500] [--minutes 4.5] [--stories 30000] [--threads 1] [FOLDER]
 
 FOLDER (model, beside this file, where not given) gets what `save_pretrained` writes: config.json, model.safetensors,
 tokenizer.json and their like, which app.py serves. The same seed writes the same news, and trains the same model
-wherever torch computes alike and the steps are done before the minutes are over.
+wherever torch computes alike and the steps are done before the minutes are over. One thread adds up in one order,
+whatever cores there are; several wait for each other, and where others work too that is slower than one.
 """
 
 from __future__ import annotations
@@ -146,8 +147,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500, help="of 32 stories each (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=4.5, help="after which it ends (default: %(default)s)")
     parser.add_argument("--stories", type=int, default=30000, help="to train with (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="that torch computes in (default: %(default)s)")
     parser.add_argument("--unseen", type=int, default=500, help="stories to test with (default: %(default)s)")
     asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
     random = Random(SEED)
     model, tokenizer = train([story(random) for _ in range(asked.stories)], asked.steps, asked.minutes)
     model.save_pretrained(asked.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,31 @@ def test_functions_and_apps_are_described(capfd: pytest.CaptureFixture[str]) -> 
     assert (told["kind"], told["entry"]["object"], told["secrets"]) == ("app", "app", ["TOKEN"])
     assert told["content"]["secrets"] == [".env"]
     assert "notes.ipynb" in told["content"]["left_out"]
+
+
+def test_the_limits_of_a_functions_arguments_are_shown(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (place / "limited.py").write_text("""
+from typing import Annotated
+from flaskship import Meta
+def say(
+    text: Annotated[str, Meta(min_length=1, max_length=200)], code: Annotated[str, Meta(pattern="^[A-Z]")],
+    share: Annotated[float, Meta(ge=0, le=1)], odds: Annotated[float, Meta(gt=0.5)],
+    tens: Annotated[int, Meta(le=90, multiple_of=10)], tags: Annotated[list[str], Meta(max_length=3)],
+) -> str: return text
+""")
+    assert run(["inspect", "limited.py"]) == 0
+    out = capfd.readouterr().out
+    assert f"Framework     Python {platform.python_version()}\n" in out
+    shown = {line.split()[0]: " ".join(line.split()[2:]) for line in out.splitlines() if line.startswith(" ")}
+    assert shown == {
+        "Field": "Range or choices Default",
+        "text": "1 to 200 characters",
+        "code": "as '^[A-Z]'",
+        "share": "0 to 1",
+        "odds": "more than 0.5",
+        "tens": "at most 90, a multiple of 10",
+        "tags": "at most 3 values",
+    }
 
 
 @pytest.mark.parametrize("more", [(), ("--exclude", "sign.txt")])

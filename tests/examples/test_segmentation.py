@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import runpy
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,9 +41,9 @@ def measure() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The example's folder after 30 steps, and what training printed."""
+    """The example's folder after 60 steps, and what training printed."""
     folder = shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("examples") / "segmentation", ignore=written)
-    few = ["--steps", "30", "--pictures", "16", "--unseen", "8"]
+    few = ["--steps", "60", "--pictures", "4", "--unseen", "8"]
     done = subprocess.run(
         [sys.executable, "train.py", *few], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
     )
@@ -59,9 +62,30 @@ def url(trained: tuple[Path, str]) -> Iterator[str]:
         yield address
 
 
-def png(image: Image.Image, format: str = "PNG") -> bytes:
+@pytest.fixture
+def worker(trained: tuple[Path, str], url: str) -> Path:
+    """What Linux tells of the process that answers: the largest one in the example's folder."""
+    ours = [Path(f"/proc/{each}") for each in started(os.getpid())]
+    return max((each for each in ours if each.joinpath("cwd").resolve() == trained[0]), key=lambda each: memory(each))
+
+
+def started(pid: int) -> Iterator[int]:
+    """By a process, and by what it started."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            yield child
+            yield from started(child)
+
+
+def memory(process: Path, key: str = "VmRSS") -> int:
+    """Megabytes that it has, or had at most (VmHWM)."""
+    found = re.search(rf"{key}:\s+(\d+) kB", process.joinpath("status").read_text())
+    return int(found[1]) // 1000 if found else 0
+
+
+def png(image: Image.Image, format: str = "PNG", **how: Any) -> bytes:
     file = io.BytesIO()
-    image.save(file, format)
+    image.save(file, format, **how)
     return file.getvalue()
 
 
@@ -116,7 +140,7 @@ def test_average_precision_asks_for_as_much_overlap_as_it_is_told(measure: dict[
 @pytest.mark.needs("torch")
 def test_training_writes_small_weights_and_an_example_and_says_what_they_are_worth(trained: tuple[Path, str]) -> None:
     folder, said = trained
-    assert "step    30  loss" in said
+    assert "step    60  loss" in said
     assert "Mask AP on 8 unseen pictures" in said
     assert "AP 0.5:0.95" in said
     assert (folder / "shapes.pt").stat().st_size < 2_000_000
@@ -167,21 +191,76 @@ def test_any_size_is_answered_with_boxes_within_the_picture(url: str, size: tupl
 
 
 @pytest.mark.needs("torch")
-def test_masks_of_a_large_picture_are_smaller_and_its_boxes_are_not(url: str) -> None:
-    found = ask(url, png(Image.effect_noise((60, 40), 80).resize((6000, 4000)), "JPEG"), min_score="0").json()
-    count, height, width = found["mask_shape"]
-    assert count
-    assert width / height == pytest.approx(1.5, rel=0.001)
-    assert 12_000_000 < width * height <= 12_500_000
-    assert width < max(box[2] for box in found["boxes"]) <= 6000
+@pytest.mark.parametrize("turn", [3, 6, 8])
+def test_a_photograph_is_answered_as_it_stands_upright(trained: tuple[Path, str], url: str, turn: int) -> None:
+    back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[turn]
+    with Image.open(trained[0] / "example.png") as example:
+        upright = example.crop((0, 0, 512, 300))
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    wanted = ask(url, png(upright), min_score="0").json()
+    assert wanted["boxes"]
+    assert ask(url, png(upright.transpose(back), exif=exif), min_score="0").json() == wanted
 
 
 @pytest.mark.needs("torch")
-def test_what_is_no_picture_or_too_large_a_one_is_refused(trained: tuple[Path, str], url: str) -> None:
+def test_a_picture_of_12000_pixels_a_side_is_answered_in_them(url: str, worker: Path) -> None:
+    large = png(Image.effect_noise((60, 60), 80).resize((12_000, 12_000)), "JPEG")
+    before = memory(worker)
+    worker.joinpath("clear_refs").write_text("5")  # the most that it had counts from now
+    found = ask(url, large, min_score="0").json()
+    count, height, width = found["mask_shape"]
+    assert count
+    assert 12_000_000 < width * height <= 12_500_000
+    assert width < max(side for box in found["boxes"] for side in box) <= 12_000
+    assert memory(worker, "VmHWM") - before < 700  # of which the picture takes 144, masks at most 250
+    assert memory(worker) - before < 200
+
+
+@pytest.mark.needs("torch")
+def test_what_is_no_picture_or_too_large_a_one_is_refused_in_little_memory(
+    trained: tuple[Path, str], url: str, worker: Path
+) -> None:
     example = (trained[0] / "example.png").read_bytes()
-    large = png(Image.new("1", (12_000, 12_000)))
-    for content in (b"a text named .png", b"", example[: len(example) // 2], large):
+    whole_screen = bytearray(png(Image.new("P", (9, 9)), "GIF"))
+    whole_screen[6:10] = struct.pack("<HH", 65535, 65535)
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+    no_pictures = [b"a text named .png", b"", svg, example[: len(example) // 2]]
+    bombs = [png(Image.new("1", (30_000, 30_000))), png(Image.new("1", (20_000, 20_000)), "TIFF", compression="group4")]
+    bombs += [png(Image.new("1", (12_300, 12_300))), bytes(whole_screen), png_with(b"zTXt"), png_with(b"iCCP")]
+    before = memory(worker)
+    worker.joinpath("clear_refs").write_text("5")
+    for content in (*no_pictures, *bombs):
         answer = ask(url, content)
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["at"] == "image"
+    assert "at most 150,000,000 pixels are read" in ask(url, bombs[0]).json()["detail"]
     assert ask(url, example, min_score="1.5").status_code == 422
+    assert memory(worker, "VmHWM") - before < 100
+
+
+def png_with(kind: bytes) -> bytes:
+    """A PNG of one pixel, and beside it 20 MB of text, or of colours."""
+    return png_of(
+        1, 1, chunk(kind, b"a\0\0" + zlib.compress(bytes(20_000_000), 1)), chunk(b"IDAT", zlib.compress(b"\0\0"))
+    )
+
+
+def png_of(width: int, height: int, *chunks: bytes) -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
+def test_of_300_frames_the_first_is_read(url: str, worker: Path, format: str) -> None:
+    frames = [Image.new("L", (300, 200), n % 256) for n in range(300)]
+    moving = png(frames[0], format, save_all=True, append_images=frames[1:])
+    before = memory(worker)
+    worker.joinpath("clear_refs").write_text("5")
+    assert ask(url, moving).json()["mask_shape"][1:] == [200, 300]
+    assert memory(worker, "VmHWM") - before < 50

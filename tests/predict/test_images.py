@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from flaskship.errors import BadInput
+from flaskship.errors import BadInput, Overloaded
 from flaskship.predict import images
 from flaskship.predict.codec import Codec
 from flaskship.predict.uploads import Upload
@@ -130,6 +130,27 @@ def test_an_author_may_allow_larger_pictures(monkeypatch):
     assert "at most 3 pixels" in refused(saved(Image.new("L", (2, 2))))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert read(saved(Image.new("L", (2, 2)))).size == (2, 2)
+
+
+def test_an_icon_with_a_larger_picture_than_it_says_is_refused(monkeypatch):
+    icon = bytearray(saved(Image.new("RGB", (64, 64)), "ICO", sizes=[(64, 64)]))
+    icon[6:8] = 16, 16
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in a server
+        assert "has 64 × 64 pixels" in refused(bytes(icon))
+
+
+def test_large_pictures_of_all_requests_have_room_for_some_at_once(monkeypatch):
+    monkeypatch.setattr(images, "ROOM", images.Room())
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", images.LARGE)
+    large, small = (saved(Image.new("1", (4096, height))) for height in (4096, 4095))
+    held = [images.read(large, "image") for _ in range(4)]
+    assert images.read(small, "image").size == (4096, 4095)
+    with pytest.raises(Overloaded, match="67,108,864 pixels already"):
+        images.read(large, "image")
+    del held[0]
+    assert images.read(large, "image").size == (4096, 4096)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "ICO", "PPM", "TGA"]))

@@ -11,11 +11,13 @@ from rich.table import Table
 
 from flaskship.app_bundle import AppBundle, Packed
 from flaskship.artifact.huggingface import checkpoint
-from flaskship.bundle import Bundle, Endpoint
-from flaskship.schema import Field, Signature
+from flaskship.bundle import Bundle, Endpoint, Manifest
+from flaskship.predict.arguments import figure
+from flaskship.schema import Field, FieldType, Limits, Signature
 from flaskship.source import Content, Entry, files
 
 RUNTIMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
+FRAMEWORKS = {"torch", "transformers", "tensorflow", "keras", "jax", "scikit-learn", "xgboost", "lightgbm", "catboost"}
 SHOWN = 8  # files, of many
 
 
@@ -78,12 +80,22 @@ def _of_functions(bundle: Bundle) -> list[tuple[str, str]]:
     assert code is not None
     return [
         ("Functions", ", ".join(each.name for each in code.endpoints)),
-        ("Framework", f"{manifest.facts.framework} {manifest.facts.version}"),
+        ("Framework", _frameworks(manifest)),
         ("Source", f"{manifest.source.file}, {size(manifest.source.size)}"),
         ("Requirements", ", ".join(manifest.requirements)),
         ("Golden rows", ", ".join(bundle.recorded) or "none"),
         *_of_folder(contents(bundle)),
     ]
+
+
+def _frameworks(manifest: Manifest) -> str:
+    """`torch 2.13.0, Python 3.11.7` of functions that need torch."""
+    facts = manifest.facts
+    if facts.framework != "python":
+        return f"{facts.framework} {facts.version}"
+    needed = [each.partition("==") for each in manifest.requirements]
+    used = [f"{name} {version}" for name, _, version in needed if name in FRAMEWORKS]
+    return ", ".join([*used, f"Python {facts.version}"])
 
 
 def _of_app(bundle: AppBundle) -> list[tuple[str, str]]:
@@ -175,8 +187,23 @@ def _domain(field: Field) -> str:
         shown = ", ".join(str(each) for each in field.choices[:8])
         return shown + (f", … ({len(field.choices)})" if len(field.choices) > 8 else "")
     if field.low is None or field.high is None:
-        return ""
+        return _within(field.limits, "characters" if field.type is FieldType.TEXT else "values")
     return f"{field.low:g} to {field.high:g} {field.seen}".rstrip()
+
+
+def _within(limits: Limits, unit: str) -> str:
+    """`0 to 1`, `more than 0, at most 9`, `1 to 200 characters`; "" where there are none."""
+    found = _between(limits.ge, limits.le, "") + _between(limits.min_length, limits.max_length, f" {unit}")
+    bounds = (("more than", limits.gt), ("less than", limits.lt), ("a multiple of", limits.multiple_of))
+    found += [f"{words} {figure(bound)}" for words, bound in bounds if bound is not None]
+    return ", ".join([*found, *([f"as {limits.pattern!r}"] if limits.pattern is not None else [])])
+
+
+def _between(least: float | None, most: float | None, unit: str) -> list[str]:
+    if least is not None and most is not None:
+        return [f"{figure(least)} to {figure(most)}{unit}"]
+    bounds = (("at least", least), ("at most", most))
+    return [f"{words} {figure(bound)}{unit}" for words, bound in bounds if bound is not None]
 
 
 def size(count: float) -> str:
