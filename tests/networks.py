@@ -111,6 +111,23 @@ def text_models(folder: Path) -> dict[str, Path]:
     return {**found, "story": save(folder / "story", transformers.GPT2LMHeadModel(gpt), tokenizer(ends=False))}
 
 
+CHAT = (  # a template that lets a system speak first alone
+    "{% for each in messages %}{% if each.role == 'system' and not loop.first %}{{ raise_exception('too late') }}"
+    "{% endif %}{{ each.role }}: {{ each.content }}\n{% endfor %}"
+)
+
+
+def chat(folder: Path) -> Path:
+    """A folder of a network that talks."""
+    torch.manual_seed(7)
+    config = transformers.GPT2Config(
+        vocab_size=200, n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=2, eos_token_id=3
+    )
+    texts = tokenizer(ends=False)
+    texts.chat_template = CHAT
+    return save(folder, transformers.GPT2LMHeadModel(config), texts)
+
+
 def picture_models(folder: Path) -> dict[str, Path]:
     """A folder a task of pictures."""
     torch.manual_seed(7)

@@ -49,7 +49,7 @@ SKLEARN = "artifact/sklearn/"
 HOMES: dict[str, tuple[str, ...]] = {
     "flask": ("web/",),
     "werkzeug": ("web/",),
-    "jinja2": ("web/",),
+    "jinja2": ("web/", "artifact/huggingface/"),
     "prometheus_client": ("web/",),
     "click": ("cli/",),
     "rich": ("cli/",),

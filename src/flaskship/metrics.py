@@ -111,6 +111,7 @@ class Calls:
         self._rows = metrics.histogram("batch_rows", model, bounds=ROWS)
         self._requests = metrics.histogram("batch_requests", model, bounds=ROWS)
         self._duration = metrics.histogram("model_duration_seconds", model, bounds=SECONDS)
+        self._metrics, self._model = metrics, model
         self._cells, self._clock = metrics.cells, clock
         self._waiting = metrics.place("requests_waiting", model)
         self._busy = metrics.place("busy", model, size=5)  # since when; number and seconds of an even minute; of an odd
@@ -130,6 +131,11 @@ class Calls:
     def queued(self, requests: int) -> None:
         """How many wait now."""
         self._cells[self._waiting] = requests
+
+    def read(self, tokens: int, padding: int) -> None:
+        """Tokens of texts that the model has been given so far, and the padding among them."""
+        place = self._metrics.place("tokens", self._model, size=2)
+        self._cells[place], self._cells[place + 1] = tokens, padding
 
 
 def summed(processes: Iterable[dict[Name, list[float]]]) -> dict[Name, list[float]]:

@@ -212,6 +212,26 @@ def test_texts_of_like_length_go_together_so_that_little_is_padding() -> None:
     assert max(map(len, by_length([5] * 100, rows=8))) == 8
 
 
+def test_padding_is_counted(mood: Path) -> None:
+    model = load(mood)
+    answers(model, ["ship", "ship"])
+    assert (model.read.tokens, model.read.padding) == (6, 0)  # [CLS] ship [SEP]
+    answers(model, ["ship", "food ship"])
+    assert (model.read.tokens, model.read.padding) == (14, 1)
+
+
+def test_weights_stay_in_their_file_so_that_workers_share_them(mood: Path) -> None:
+    held = next(each.cell_contents for each in of(load(mood)).__closure__ if hasattr(each.cell_contents, "model"))
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if str(mood) in line]
+    mapped = [tuple(int(each, 16) for each in line[0].split("-")) for line in lines]
+    assert all(any(a <= each.data_ptr() < b for a, b in mapped) for each in held.model.parameters())
+
+
+def of(model: FunctionModel) -> Any:
+    """The function of ours that a model calls."""
+    return model.native.__closure__[0].cell_contents.call
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return networks.text_models(tmp_path_factory.mktemp("text"))
@@ -243,17 +263,7 @@ def test_a_stream_that_nobody_reads_any_more_ends(written: dict[str, Path]) -> N
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FunctionModel]:
-    """With a template that lets a system speak first alone."""
-    torch.manual_seed(7)
-    config = transformers.GPT2Config(
-        vocab_size=200, n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=2, eos_token_id=3
-    )
-    texts = networks.tokenizer(ends=False)
-    texts.chat_template = (
-        "{% for each in messages %}{% if each.role == 'system' and not loop.first %}{{ raise_exception('too late') }}"
-        "{% endif %}{{ each.role }}: {{ each.content }}\n{% endfor %}"
-    )
-    folder = networks.save(tmp_path_factory.mktemp("chat"), transformers.GPT2LMHeadModel(config), texts)
+    folder = networks.chat(tmp_path_factory.mktemp("chat"))
     return artifact.functions(folder, ".", checkpoint.CONFIG)
 
 
@@ -416,7 +426,6 @@ def test_a_network_is_on_the_card_where_there_is_one_and_in_float32_where_there_
 ) -> None:
     model = transformers.AutoModelForSequenceClassification.from_pretrained(mood, dtype=torch.float16)
     folder = networks.save(tmp_path, model, networks.tokenizer())
-    network = load(folder).native.__closure__[0].cell_contents.call.__closure__
-    nets = [each.cell_contents for each in network if hasattr(each.cell_contents, "device")]
+    held = next(each.cell_contents for each in of(load(folder)).__closure__ if hasattr(each.cell_contents, "model"))
     here = ("cuda", torch.float16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    assert (nets[0].device.type, nets[0].model.dtype) == here
+    assert (held.device.type, held.model.dtype) == here

@@ -75,7 +75,8 @@ def test_many_texts_are_answered_as_one_alone_is(url: str) -> None:
     for one, many in zip(alone, rows, strict=False):
         assert one["probabilities"] == pytest.approx(many["probabilities"], abs=1e-5)
     said = requests.get(f"{url}/metrics").text
-    assert 'model="mood"' in said
+    counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in said.splitlines() if line[0] != "#"}
+    assert 0 < counted['flaskship_padding_total{model="mood"}'] < 0.5 * counted['flaskship_tokens_total{model="mood"}']
 
 
 def test_a_text_that_is_too_long_is_refused_with_the_limit_in_tokens(url: str) -> None:

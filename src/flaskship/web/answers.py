@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -62,19 +62,23 @@ class Shown(NamedTuple):
     place: Place | None = None
     warnings: tuple[str, ...] = ()
     text: str = ""  # of several lines
+    marks: tuple[tuple[str, str], ...] = ()  # a text in pieces, each with what it is, "" where it is nothing
     table: Table | None = None
     pictures: tuple[str, ...] = ()  # data URLs
     drawing: Drawing | None = None
     json: str = ""
 
 
-def shown(answer: Mapping[str, Any] | None, subject: Subject, drawing: Drawing | None = None) -> Shown | None:
-    """`{"prediction": 0, "probabilities": {…}}` as a page shows it."""
+def shown(
+    answer: Mapping[str, Any] | None, subject: Subject, drawing: Drawing | None = None, given: Iterable[object] = ()
+) -> Shown | None:
+    """`{"prediction": 0, "probabilities": {…}}` as a page shows it; `given` is what was entered."""
     if answer is None:
         return None
     task = subject.signature.task
     if task is Task.FUNCTION:
-        return of_function(answer, drawing)
+        found = of_function(answer, drawing)
+        return found._replace(marks=marked(answer.get("prediction"), given)) if found.table else found
     prediction, warnings = answer["prediction"], tuple(answer.get("warnings", ()))
     if isinstance(prediction, dict):
         rows = tuple((name, number(value)) for name, value in prediction.items())
@@ -122,6 +126,31 @@ def of_value(value: Any) -> dict[str, Any]:
         rows = tuple((name, brief(each)) for name, each in value.items() if each not in pictures)
         return {"caption": counted(len(value), "value"), "rows": rows, "pictures": pictures}
     return {"large": number(value)}
+
+
+def marked(found: Any, given: Iterable[object]) -> tuple[tuple[str, str], ...]:
+    """What was found in a text, by `start` and `end`, in its place there; nothing where no text that was given has it.
+
+    marked([{"entity": "PLACE", "text": "Ulm", "start": 3, "end": 6}], ["To Ulm."])
+    -> ("To ", ""), ("Ulm", "PLACE"), (".", "")
+    """
+    if not isinstance(found, list) or not all(isinstance(each, dict) and _is_span(each) for each in found):
+        return ()
+    texts = (each for each in given if isinstance(each, str))
+    whole = next(
+        (text for text in texts if all(text[each["start"] : each["end"]] == each["text"] for each in found)), ""
+    )
+    pieces, at = list[tuple[str, str]](), 0
+    for each in sorted(found, key=lambda each: each["start"]) if whole else ():
+        if each["start"] >= at:
+            kind = next((value for name, value in each.items() if name != "text" and isinstance(value, str)), "found")
+            pieces += [(whole[at : each["start"]], ""), (each["text"], kind)]
+            at = each["end"]
+    return (*pieces, (whole[at:], "")) if pieces else ()
+
+
+def _is_span(value: Mapping[str, Any]) -> bool:
+    return all(isinstance(value.get(name), kind) for name, kind in (("start", int), ("end", int), ("text", str)))
 
 
 def counted(number: int, noun: str) -> str:

@@ -43,6 +43,9 @@ class Counts(Collector):
         yield _histogram("model_duration_seconds", "Time of one call of the model.", ["model"], SECONDS, cells)
         yield _histogram("batch_rows", "Rows of one call of the model.", ["model"], ROWS, cells)
         yield _histogram("batch_requests", "Requests joined in one call of the model.", ["model"], ROWS, cells)
+        yield _counter("tokens", "Tokens that the model was given, with padding.", ["model"], cells)
+        padding = {Name("padding", name.labels): [found[1]] for name, found in cells.items() if name.metric == "tokens"}
+        yield _counter("padding", "Tokens of padding, of texts that were joined.", ["model"], padding)
         yield self._rejected(cells)
         flying = GaugeMetricFamily("flaskship_requests_in_flight", "Requests that are being answered.")
         flying.add_metric([], sum(cells.get(Name("in_flight", ()), [0.0])))

@@ -73,6 +73,8 @@ def start(field: Field) -> str:
     """What a form begins with: the default, else an example; nothing where it may be left out."""
     if field.type in FILES:
         return ""
+    if field.default == "" and field.example is not None:
+        return text(field.example)
     if field.default is not None:
         return text(field.default)
     return text(example(field)) if field.required else ""

@@ -132,7 +132,7 @@ def posted(subject: Subject, site: Site, body: bytes, content: str) -> Response:
     if isinstance(told, Response):
         return told
     if request.query_string == b"part=answer":
-        shown = answers.shown(told.answer, subject, told.drawing)
+        shown = answers.shown(told.answer, subject, told.drawing, dict(pairs).values())
         return page("answer.html", subject=subject, told=told, shown=shown, part=True)
     return model_page(subject, site, dict(pairs), told)
 
@@ -236,7 +236,7 @@ def model_page(
         whole=(given or {}).get(form.ROW, ""),
         files=bool(subject.files),
         told=told,
-        shown=answers.shown(told.answer, subject, told.drawing) if told else None,
+        shown=answers.shown(told.answer, subject, told.drawing, (given or {}).values()) if told else None,
         base=base,
         snippets=snippets.snippets(subject, base, keyed=keyed, alone=len(site.subjects) == 1),
         settings=site.settings,

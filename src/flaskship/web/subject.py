@@ -68,6 +68,7 @@ class Subject:
     reason: str = ""  # why it failed
     max_batch: int = 0  # rows of several requests that are joined; 0 where none are
     calls: Calls | None = None  # counts those of the model, where somebody asks
+    read: Any = None  # of a network of texts: its `tokens` so far, and the `padding` among them
 
     @property
     def signature(self) -> Signature:
@@ -121,6 +122,8 @@ class Subject:
         """Counts one call of the model."""
         if self.calls is not None:
             self.calls.observe(rows, requests, seconds)
+            if self.read is not None:
+                self.calls.read(self.read.tokens, self.read.padding)
 
     def queued(self, requests: int) -> None:
         """Counts those that wait for the model."""
@@ -224,6 +227,7 @@ def _function(
         path=model.path,
         implied=model.path == f"/{model.name}",
         card=card(bundle) | {"kind": model.facts.kind},
+        read=model.read,
     )
     if model.batch:
         made.max_batch = settings.max_batch or model.batch

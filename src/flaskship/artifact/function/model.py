@@ -49,6 +49,7 @@ class FunctionModel:
     native: Callable[..., Any]
     arguments: tuple[Argument, ...]
     reply: Reply
+    read: Any = None  # what a network of texts counts: `tokens` so far, and `padding` among them
 
     @property
     def streams(self) -> bool:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 
 ROWS = 32
 TOKENS = 8192  # of a batch, padding included
 CALL = 64  # tokens whose computing takes as long as a call of the network takes besides
+
+
+@dataclass(slots=True)
+class Read:
+    """Tokens that a network has been given so far."""
+
+    tokens: int = 0  # with padding
+    padding: int = 0
 
 
 def by_length(

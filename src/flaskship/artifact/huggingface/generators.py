@@ -149,7 +149,9 @@ def continuing(network: Network) -> list[Way]:
 
 def _said(chats: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields of what it goes on from, and their defaults: of a network that `chats`, also what was said before."""
-    prompt = Annotated[str, Meta(min_length=0 if chats else 1, description="What it goes on from", examples=[SENTENCE])]
+    prompt = Annotated[
+        str, Meta(min_length=None if chats else 1, description="What it goes on from", examples=[SENTENCE])
+    ]
     if not chats:
         return {"prompt": prompt}, {}
     system = Annotated[str, Meta(description="What it is told before all")]

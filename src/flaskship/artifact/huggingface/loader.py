@@ -120,7 +120,8 @@ def _functions(folder: Path, auto: Any, task: str, own: bool) -> dict[str, Funct
     network = Network(folder=folder, model=_model(folder, auto, own), own=own)
     found = ways(network)
     about = _facts(network)
-    return {each.name: served(each, about) for each in found}
+    read = None if network.sees else network.read
+    return {each.name: served(each, about, read if each.batch else None) for each in found}
 
 
 def _model(folder: Path, auto: Any, own: bool) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 import transformers
 
 from flaskship.artifact.huggingface import checkpoint
+from flaskship.artifact.huggingface.batches import Read
 from flaskship.errors import BadInput, TargetError
 
 SHOWN = 12  # labels, of many
@@ -25,6 +26,7 @@ class Network:
     folder: Path
     model: Any
     own: bool  # code of its own may run
+    read: Read = field(default_factory=Read)
 
     @property
     def config(self) -> Any:
@@ -118,6 +120,8 @@ class Network:
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
         found = self.tokenizer.pad(rows, return_tensors="pt", padding=True, return_attention_mask=True)
+        self.read.tokens += found["input_ids"].numel()
+        self.read.padding += found["input_ids"].numel() - sum(len(each["input_ids"]) for each in rows)
         return found.to(self.device)
 
     def __call__(self, inputs: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from flaskship.artifact.function import model
 from flaskship.artifact.function.arguments import Callee
 from flaskship.artifact.function.model import FunctionModel
+from flaskship.artifact.huggingface.batches import Read
 from flaskship.schema import Facts
 
 BATCH = 64  # rows of several callers at once
@@ -28,8 +29,8 @@ class Way:
     batch: int = BATCH
 
 
-def served(way: Way, facts: Facts) -> FunctionModel:
-    """`way` as a model of the checkpoint with these `facts`."""
+def served(way: Way, facts: Facts, read: Read | None = None) -> FunctionModel:
+    """`way` as a model of the checkpoint with these `facts`; `read` is counted while it answers."""
 
     def function(*given: Any, **named: Any) -> Any:
         return way.call(*given, **named)
@@ -43,4 +44,4 @@ def served(way: Way, facts: Facts) -> FunctionModel:
     signature = inspect.Signature([inspect.Parameter(name, kind) for name in hints])
     function.__signature__ = signature  # type: ignore[attr-defined]  # which `inspect` asks first
     callee = Callee(function, way.name, way.batch, way.defaults)
-    return replace(model.of(callee, f"/{way.name}"), facts=facts)
+    return replace(model.of(callee, f"/{way.name}"), facts=facts, read=read)

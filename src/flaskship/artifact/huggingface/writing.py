@@ -30,7 +30,6 @@ USUAL = 128  # where nothing says how long an answer is
 OF_DRAWING = ("temperature", "top_p", "top_k", "seed")
 OF_BEAMS = ("num_beams", "length_penalty")  # of which a stream has one
 LIMITS: dict[str, tuple[Any, Any]] = {  # parameter of `generate` -> its hint, and transformers' own default
-    "min_new_tokens": (Annotated[int, Meta(ge=0, le=LONGEST, description="The fewest tokens of the answer")], 0),
     "num_beams": (Annotated[int, Meta(ge=1, le=16, description="How many answers are followed at once")], 1),
     "length_penalty": (Annotated[float, Meta(ge=-5, le=5, description="Of several beams: above 0 for long ones")], 1.0),
     "do_sample": (Annotated[bool, Meta(description="Draw words by lot")], False),
@@ -59,13 +58,19 @@ def fields(network: Network, longest: int) -> Fields:
     said = network.model.generation_config
     wanted = said.max_new_tokens or said.max_length or USUAL
     tokens = Annotated[int, Meta(ge=1, le=longest, description="The most tokens of the answer")]
-    defaults = {"max_new_tokens": min(wanted, longest)}
+    fewest = Annotated[int, Meta(ge=0, le=longest, description="The fewest tokens of the answer")]
+    least = said.min_length if network.config.is_encoder_decoder else 0
+    defaults = {
+        "max_new_tokens": min(wanted, longest),
+        "min_new_tokens": min(said.min_new_tokens or least or 0, longest),
+    }
     for name, (_, usual) in LIMITS.items():
         given = getattr(said, name, None)
         defaults[name] = usual if given is None or usual is None else type(usual)(given)
-    if network.config.is_encoder_decoder and said.min_length:
-        defaults["min_new_tokens"] = min(defaults["min_new_tokens"] or said.min_length, longest)
-    return Fields({"max_new_tokens": tokens, **{name: hint for name, (hint, _) in LIMITS.items()}}, defaults)
+    return Fields(
+        {"max_new_tokens": tokens, "min_new_tokens": fewest, **{name: hint for name, (hint, _) in LIMITS.items()}},
+        defaults,
+    )
 
 
 class Drawn(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
