@@ -30,6 +30,7 @@ KEYED = (
     "isolated",
     "sample",
     "weights",
+    "shape",
     "gpu",
 )  # settings that matter
 CODED = ("app", "exclude", "env", "secret", "requirement", "server")  # likewise, of functions and apps

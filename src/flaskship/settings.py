@@ -49,6 +49,9 @@ class Settings:
     sample: Optional[Path] = _setting(None, "A file of example rows: gives types, ranges, choices and golden rows.")
     target_column: str = _setting("", "The column of the sample that holds the right answer.")
     weights: Optional[Path] = _setting(None, "Weights for a class of torch: a state dict, or safetensors.")
+    shape: Tuple[str, ...] = _setting(
+        (), "What a row of an input of a net is, as x=3,any,any or tokens=any:int64; may be repeated."
+    )
     name: str = _setting("", "Name of the model; the file's own where not given.")
     model_version: str = _setting("", "Version of the model, for people and for /v2.")
     compile: bool = _setting(True, "Compile where that gives the same answers.")

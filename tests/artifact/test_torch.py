@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import io
 import json
@@ -16,6 +17,7 @@ import pytest
 from flaskship import artifact, make
 from flaskship.bundle import Bundle
 from flaskship.errors import MissingExtra, NotRecognised, TargetError, UnsafePickle, UsageError
+from flaskship.predict.rules import Rule
 from flaskship.schema import FieldType, Task
 from flaskship.settings import Settings
 from flaskship.target import Target
@@ -251,6 +253,146 @@ def test_scripts_become_a_graph_that_needs_no_torch(net: Path, tmp_path: Path) -
     assert bundle.manifest.compilation.compiled, bundle.manifest.compilation.reason
     assert not any(each.startswith("torch") for each in bundle.manifest.requirements)
     np.testing.assert_allclose(bundle.load().predict(COLUMNS).values[0], expected(), rtol=1e-4)
+
+
+class Words:
+    """A scripted net that looks its words up."""
+
+    @staticmethod
+    def saved(path: Path) -> Path:
+        import torch
+
+        class Mean(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.words, self.last = torch.nn.Embedding(9, 4), torch.nn.Linear(4, 1)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.last(self.words(x).mean(1))
+
+        return scripted(path, Mean())
+
+
+def test_shapes_are_said_where_nothing_tells_them(tmp_path: Path) -> None:
+    path = Words.saved(tmp_path / "words.pt")
+    with pytest.raises(NotRecognised, match=r"--shape x=SIZES.*--sample FILE"):
+        artifact.open(path)
+    for wrong in ("y=5:int64", "x=5:text", "x=0"):
+        with pytest.raises(UsageError, match=r"Write --shape x=3,224,224"):
+            artifact.open(path, shapes=[wrong])
+    bundle = made(path, tmp_path / "b", shape=("any:int64",), compile=False)
+    field = bundle.load().signature.inputs[0]
+    assert (field.type, field.shape, field.usual) == (FieldType.INTEGER, (-1,), (32,))
+
+
+def test_a_place_that_a_table_of_words_lacks_never_reaches_the_net(tmp_path: Path) -> None:
+    field = artifact.open(Words.saved(tmp_path / "words.pt"), shapes=["x=3:int64"]).signature.inputs[0]
+    assert Rule(field).of_json([0, 8, 3]) == [0, 8, 3]
+    with pytest.raises(ValueError, match="9 is out of reach for 'x': it takes from 0 to 8"):
+        Rule(field).of_json([0, 9, 3])
+
+
+def test_several_inputs_of_a_class_have_a_shape_each(net: Path, tmp_path: Path) -> None:
+
+    (tmp_path / "two.py").write_text(
+        NET + "\nclass Two(Net):\n    def forward(self, x, z):\n        return self.layers(x) + z"
+    )
+    target, weights = f"{tmp_path / 'two.py'}:Two", net / "state.pt"
+    with pytest.raises(NotRecognised, match=r"--shape x=SIZES --shape z=SIZES"):
+        made(target, tmp_path / "b", weights=weights)
+    with pytest.raises(UsageError, match=r"say --shape z=SIZES too"):
+        made(target, tmp_path / "b", weights=weights, shape=("x=3",))
+    bundle = made(target, tmp_path / "b", weights=weights, shape=("x=3", "z=1"), compile=False)
+    assert bundle.manifest.signature.names == ("x_0", "x_1", "x_2", "z")
+    assert bundle.manifest.facts.kind == "Two"
+
+
+def test_a_traced_net_of_pictures_takes_the_size_that_it_was_traced_with(tmp_path: Path) -> None:
+    import torch
+
+    body = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.Flatten(), torch.nn.Linear(2 * 30 * 30, 2)).eval()
+    torch.jit.save(torch.jit.trace(body, torch.zeros(1, 3, 32, 32)), tmp_path / "traced.pt")
+    assert artifact.open(tmp_path / "traced.pt").signature.inputs[0].shape == (3, 32, 32)
+
+
+def test_answers_of_a_script_have_the_names_that_it_gives_them(tmp_path: Path) -> None:
+    import torch
+
+    class Parts(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = torch.nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            found = self.last(x)
+            return {"mean": found, "total": found.sum(1)}
+
+    class Pair(Parts):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            found = self.last(x)
+            return found, found.sum(1)
+
+    for kind, names in ((Parts, ["mean", "total"]), (Pair, ["y0", "y1"])):
+        model = artifact.open(scripted(tmp_path / "parts.pt", kind()))
+        assert [each.name for each in model.signature.outputs] == names
+        assert [each.shape for each in model.signature.outputs] == [(2,), ()]
+
+
+# Weights as training loops leave them
+
+
+def weights_of(net: Path) -> dict[str, Any]:
+    import torch
+
+    found: dict[str, Any] = torch.load(net / "state.pt", weights_only=True)
+    return found
+
+
+@pytest.mark.parametrize("wrapped", ["module.", "_orig_mod.module.", "model."])
+def test_weights_of_a_wrapped_net_are_taken(net: Path, tmp_path: Path, wrapped: str) -> None:
+    import torch
+
+    beside = {"epoch": np.float64(3), "args": argparse.Namespace(rate=0.1)}
+    state = {f"{wrapped}{name}": value for name, value in weights_of(net).items()}
+    torch.save({"state_dict": state, **beside}, tmp_path / "last.ckpt")
+    bundle = made(f"{net / 'net.py'}:Net", tmp_path / "b", weights=tmp_path / "last.ckpt", compile=False)
+    np.testing.assert_allclose(bundle.load().predict(COLUMNS).values[0], expected(), rtol=1e-5)
+
+
+def test_weights_that_are_missing_or_too_many_are_named(net: Path, tmp_path: Path) -> None:
+    import torch
+
+    state = weights_of(net)
+    state["other"] = state.pop("layers.0.bias")
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(UsageError, match=r"it lacks 'layers.0.bias', and nothing takes 'other'"):
+        made(f"{net / 'net.py'}:Net", tmp_path / "b", weights=tmp_path / "state.pt")
+
+
+def test_tensors_that_are_one_in_the_net_may_be_one_in_the_file(net: Path, tmp_path: Path) -> None:
+    import torch
+
+    tied = "\nclass Tied(Net):\n    def __init__(self):\n        super().__init__()\n        self.same = self.layers\n"
+    (tmp_path / "tied.py").write_text(NET + tied)
+    bundle = made(f"{tmp_path / 'tied.py'}:Tied", tmp_path / "b", weights=net / "state.pt", compile=False)
+    np.testing.assert_allclose(bundle.load().predict(COLUMNS).values[0], expected(), rtol=1e-5)
+    torch.save({}, tmp_path / "empty.pt")
+    with pytest.raises(UsageError, match=r"it lacks 'layers.0.weight'"):
+        made(f"{tmp_path / 'tied.py'}:Tied", tmp_path / "b", weights=tmp_path / "empty.pt")
+
+
+def test_a_checkpoint_with_more_than_tensors_says_what(net: Path, tmp_path: Path) -> None:
+    import torch
+
+    torch.save({"state_dict": weights_of(net), "path": Runs()}, tmp_path / "odd.pt")
+    with pytest.raises(UnsafePickle, match=r"more than tensors \(print\).*--trust"):
+        made(f"{net / 'net.py'}:Net", tmp_path / "b", weights=tmp_path / "odd.pt")
+
+
+def test_a_class_that_takes_arguments_needs_a_function_beside_it(net: Path, tmp_path: Path) -> None:
+    (tmp_path / "sized.py").write_text(NET.replace("__init__(self)", "__init__(self, width)"))
+    with pytest.raises(TargetError, match=r"takes arguments \(width\).*def net\(\): return Net\(…\)"):
+        made(f"{tmp_path / 'sized.py'}:Net", tmp_path / "b", weights=net / "state.pt")
 
 
 # What could run code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -35,10 +36,18 @@ EXTRAS |= {"keras": "keras", "h5py": "keras"}
 EXTRAS |= dict.fromkeys(("transformers", "safetensors", "tokenizers"), "huggingface")
 
 
-def open(path: Path, *, trust: bool = False, like: Array | None = None, known: Signature | None = None) -> Model:
+def open(
+    path: Path,
+    *,
+    trust: bool = False,
+    like: Array | None = None,
+    shapes: Sequence[str] = (),
+    known: Signature | None = None,
+) -> Model:
     """The model in the file at `path`.
 
-    Of what says no shapes itself, `like` are example rows, or `known` is the signature that its bundle has.
+    Of what says no shapes itself, `like` are example rows, `shapes` are as the setting has them, or `known` is the
+    signature that its bundle has.
     Raises `NotRecognised`, `UnsafePickle` (unless `trust`), `VersionMismatch` or `MissingExtra`.
     """
     found = sniff(path)
@@ -46,7 +55,7 @@ def open(path: Path, *, trust: bool = False, like: Array | None = None, known: S
         if found.format in PICKLES:
             return _unpickled(found, trust)
         if found.format in PROGRAMS:
-            program: Model = _loader("torch.loader").load(found, like=like, known=known, trust=trust)
+            program: Model = _loader("torch.loader").load(found, like=like, shapes=shapes, known=known, trust=trust)
             return program
         if found.format is Format.KERAS:
             net: Model = _loader("keras.loader").load(found, known=known, trust=trust)
@@ -70,21 +79,29 @@ def compiled(path: Path, signature: Signature, facts: Facts) -> Model:
 
 
 def exported(
-    weights: Path, into: Path, *, file: Path | None, name: str = "", like: Array | None = None, trust: bool = False
+    weights: Path,
+    into: Path,
+    *,
+    file: Path | None,
+    name: str = "",
+    like: Array | None = None,
+    shapes: Sequence[str] = (),
+    trust: bool = False,
 ) -> bool:
     """Writes `into` the program of a class of torch in `file` with these weights, of Keras, or of a pickled module.
 
-    False where the file at `weights` is none of those. `like` are example rows. Raises as `open`, and `TargetError`.
+    False where the file at `weights` is none of those. `like` and `shapes` are as in `open`. Raises as that, and
+    `TargetError`.
     """
-    found = sniff(weights)
+    found, rows = sniff(weights), (like, shapes)
     try:
         if file is not None:
-            _loader("torch.exporting").of_class(file.resolve(), name, found, like, into)
+            _loader("torch.exporting").of_class(file.resolve(), name, found, rows, into, trust=trust)
         elif found.format is Format.KERAS:
             made: bool = _loader("keras.exporting").export(found, into, trust=trust)
             return made
         elif found.format is Format.STATE_DICT and trust:
-            _loader("torch.exporting").of_pickle(weights, like, into)
+            _loader("torch.exporting").of_pickle(weights, rows, into)
         else:
             return False
     except ModuleNotFoundError as error:

@@ -16,7 +16,7 @@ from flaskship.settings import Duration, Settings, Size, environment, parse, var
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MAKING = (
-    *("sample", "target_column", "weights", "name", "model_version", "compile", "trust", "isolated", "app"),
+    *("sample", "target_column", "weights", "shape", "name", "model_version", "compile", "trust", "isolated", "app"),
     "exclude",
 )
 PACKING = ("base", "requirement", "system", "insecure")  # of a target that becomes an image on the way
@@ -29,6 +29,7 @@ WORDS = {
     "exclude": "PATTERN",
     "label": "NAME=VALUE",
     "requirement": "SPEC",
+    "shape": "NAME=SIZES[:DTYPE]",
     "system": "PACKAGE",
 }
 

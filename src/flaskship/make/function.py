@@ -25,7 +25,7 @@ from flaskship.target import Target
 
 Say = Callable[[str], None]
 PILLOW = "pillow"
-OF_MODELS = ("sample", "target_column", "isolated")  # settings that say nothing of a function
+OF_MODELS = ("sample", "target_column", "shape", "isolated")  # settings that say nothing of a function
 
 
 def make(

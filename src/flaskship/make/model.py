@@ -57,7 +57,11 @@ def make(given: Target, settings: Settings, into: Path, say: Say, **of_code: boo
 def _made(given: Target, target: Path, like: Array | None, settings: Settings, into: Path, say: Say) -> Bundle:
     """The bundle of `given`, of which the file at `target` answers."""
     trust = settings.trust
-    model = artifact.isolated(target) if settings.isolated else artifact.open(target, trust=trust, like=like)
+    model = (
+        artifact.isolated(target)
+        if settings.isolated
+        else artifact.open(target, trust=trust, like=like, shapes=settings.shape)
+    )
     sample = samples.read(settings.sample, model, settings.target_column) if settings.sample else None
     if sample:
         model = refined(model, sample.signature)

@@ -36,7 +36,13 @@ def exported(given: Target, settings: Settings, like: Array | None, folder: Path
         return given.path
     file = given.path if weights else None
     made = artifact.exported(
-        weights or given.path, into, file=file, name=given.attribute, like=like, trust=settings.trust
+        weights or given.path,
+        into,
+        file=file,
+        name=given.attribute,
+        like=like,
+        shapes=settings.shape,
+        trust=settings.trust,
     )
     return into if made else given.path
 

@@ -104,9 +104,14 @@ class Rule:
 
     def _checked(self, value: Any) -> Any:
         if self.lowest is not None and self.highest is not None and not self.lowest <= value <= self.highest:
+            stored = (
+                "it takes"
+                if self.field.limits.le is not None
+                else f"it is stored as {self.field.dtype or self.dtype.name},"
+            )
             raise ValueError(
-                f"{described(value)} is out of reach for {self.name!r}: it is stored as "
-                f"{self.field.dtype or self.dtype.name}, from {self.lowest:g} to {self.highest:g}."
+                f"{described(value)} is out of reach for {self.name!r}: {stored} from {self.lowest:g} to"
+                f" {self.highest:g}."
             )
         if self.allowed is not None and value not in self.allowed:
             raise ValueError(self.not_a_choice(value))
@@ -137,6 +142,8 @@ def bounds(field: Field) -> tuple[float | None, float | None]:
     if field.type not in (FieldType.NUMBER, FieldType.INTEGER):
         return None, None
     if field.dtype.startswith(("int", "uint")):
+        if field.limits.ge is not None and field.limits.le is not None:  # places in a table of vectors
+            return int(field.limits.ge), int(field.limits.le)
         whole = np.iinfo(field.dtype)
         return max(int(whole.min), -(2**63)), min(int(whole.max), 2**63 - 1)
     if field.type is FieldType.INTEGER:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import json
 import mmap
 import pickle
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import torch
 
 from flaskship.artifact.function import modules
@@ -18,8 +21,13 @@ from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.artifact.torch import inputs
 from flaskship.artifact.torch.program import DEVICE, TOLD, Given, Program, Told, quiet
 from flaskship.errors import NotRecognised, TargetError, UnsafePickle, UsageError
-from flaskship.schema import Array
 
+PLAIN: Final = (  # what training loops keep beside weights, and what makes a number or a name only
+    argparse.Namespace,
+    np.dtype,
+    *((np.float64(0).__reduce__()[0], f"numpy.{each}.multiarray.scalar") for each in ("core", "_core")),
+    *(type(np.dtype(each)) for each in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")),
+)
 ROWS: Final = 2  # of the example; with one, torch would take rows for fixed
 DTYPES: Final = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
@@ -27,7 +35,7 @@ DTYPES: Final = {
 }  # fmt: skip
 
 
-def of_class(file: Path, name: str, weights: Sniffed, like: Array | None, into: Path) -> None:
+def of_class(file: Path, name: str, weights: Sniffed, rows: inputs.Rows, into: Path, *, trust: bool = False) -> None:
     """Writes `into` what the class `name` of a module does with these weights.
 
     Raises `TargetError` where it is none, `UsageError` where the weights are another's, `NotRecognised` where
@@ -37,30 +45,62 @@ def of_class(file: Path, name: str, weights: Sniffed, like: Array | None, into: 
         kind = getattr(modules.loaded(file), name, None)
         if not (inspect.isclass(kind) and issubclass(kind, torch.nn.Module)) and not callable(kind):
             raise TargetError(f"{file.name!r} has no class {name!r} that is a torch.nn.Module.")
+        _refuse_arguments(kind, f"{name!r} in {file.name!r}", name)
         with modules.told(file, f"{name}()"):
             net = kind()
     if not isinstance(net, torch.nn.Module):
         raise TargetError(f"{name!r} in {file.name!r} gives a {type(net).__name__}, not a torch.nn.Module.")
+    _take(net, state(weights, trust=trust), f"{weights.path.name!r} do not fit {name!r} in {file.name!r}")
+    export(net, rows, into, f"{name!r} in {file.name!r}")
+
+
+def _refuse_arguments(kind: Any, what: str, name: str) -> None:
+    needed = [
+        each.name
+        for each in inspect.signature(kind).parameters.values()
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    if needed:
+        raise TargetError(
+            f"{what} takes arguments ({', '.join(needed)}). Name a function beside it that takes none, as"
+            f" def net(): return {name}(…)"
+        )
+
+
+def _take(net: torch.nn.Module, tensors: dict[str, torch.Tensor], what: str) -> None:
+    """Gives the net its weights. Raises `UsageError` where one is missing, too many, or of another size.
+
+    What training loops wrap a net in (DataParallel, torch.compile, Lightning) stands before every name; of tensors that
+    are one in the net, a file may have one.
+    """
+    own = net.state_dict()
+    while not own.keys() & tensors.keys() and len({name.partition(".")[0] for name in tensors}) == 1:
+        tensors = {name.partition(".")[2]: each for name, each in tensors.items()}
     try:
-        net.load_state_dict(state(weights))
+        missing, odd = net.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
-        lines = " ".join(str(error).split())[:500]
-        raise UsageError(
-            f"The weights in {weights.path.name!r} do not fit {name!r} in {file.name!r}: {lines}"
-        ) from error
-    export(net, like, into, f"{name!r} in {file.name!r}")
+        raise UsageError(f"The weights in {what}: {' '.join(str(error).split())[:500]}") from error
+    there = {own[name].data_ptr() for name in tensors if name in own}
+    missing = [name for name in missing if own[name].data_ptr() not in there]
+    said = [f"{words} {_some(names)}" for words, names in (("it lacks", missing), ("nothing takes", odd)) if names]
+    if said:
+        raise UsageError(f"The weights in {what}: {', and '.join(said)}. Give those of this class.")
 
 
-def of_pickle(path: Path, like: Array | None, into: Path) -> None:
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + (f", … ({len(names)} in all)" if len(names) > 5 else "")
+
+
+def of_pickle(path: Path, rows: inputs.Rows, into: Path) -> None:
     """Writes `into` what the module does that torch.save pickled whole; only for who trusts whoever made it."""
     with modules.in_place(path.resolve()), modules.told(path.resolve(), repr(path.name)):
         net = torch.load(path.resolve(), map_location="cpu", weights_only=False)
     if not isinstance(net, torch.nn.Module):
         raise NotRecognised(_alone(path))
-    export(net, like, into, repr(path.name))
+    export(net, rows, into, repr(path.name))
 
 
-def state(weights: Sniffed) -> dict[str, torch.Tensor]:
+def state(weights: Sniffed, *, trust: bool = False) -> dict[str, torch.Tensor]:
     """The tensors of a state dict or of safetensors, mapped from the file. Raises `UnsafePickle`, `NotRecognised`."""
     if weights.format is Format.SAFETENSORS:
         return _safetensors(weights.path)
@@ -69,9 +109,10 @@ def state(weights: Sniffed) -> dict[str, torch.Tensor]:
             f"{weights.path.name!r} is {weights.format.value}; --weights takes a state dict or safetensors."
         )
     try:
-        found = torch.load(weights.path, map_location="cpu", weights_only=True, mmap=True)
+        with torch.serialization.safe_globals([*PLAIN]):
+            found = torch.load(weights.path, map_location="cpu", weights_only=not trust, mmap=True)
     except pickle.UnpicklingError as error:
-        raise UnsafePickle(_whole(weights.path)) from error
+        raise UnsafePickle(_whole(weights.path, str(error))) from error
     except RuntimeError as error:
         raise NotRecognised(f"{weights.path.name!r} cannot be read by torch {torch.__version__}: {error}") from error
     for key in ("state_dict", "model_state_dict", "model"):  # as a checkpoint of a training loop has it
@@ -98,9 +139,11 @@ def _alone(path: Path) -> str:
     )
 
 
-def _whole(path: Path) -> str:
+def _whole(path: Path, said: str) -> str:
+    name = re.search(r"GLOBAL ([\w.]+)", said)
     return (
-        f"{path.name!r} is a pickled module, which is not loaded: unpickling it could run any code. If you trust"
+        f"{path.name!r} is not loaded: it is a pickled module, or holds more than tensors"
+        f"{f' ({name[1]})' if name else ''}, and unpickling it could run any code. If you trust"
         " whoever made it: --trust. Else save the program,"
         " torch.export.save(torch.export.export(model, (example,)), 'model.pt2'), or its weights,"
         " torch.save(model.state_dict(), …), and name its class."
@@ -129,10 +172,10 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-def export(net: torch.nn.Module, like: Array | None, into: Path, what: str) -> None:
+def export(net: torch.nn.Module, rows: inputs.Rows, into: Path, what: str) -> None:
     """Writes the program of `net`, for any number of rows, `into` a file. Raises `NotRecognised`."""
     net = net.eval().to("cpu")
-    write(net, _given(net, like, what), into, what, Told(kind=type(net).__name__))
+    write(net, _given(net, rows, what), into, what, Told(kind=type(net).__name__))
 
 
 def write(net: torch.nn.Module, given: Sequence[Given], into: Path, what: str, told: Told) -> None:
@@ -146,7 +189,7 @@ def write(net: torch.nn.Module, given: Sequence[Given], into: Path, what: str, t
             made = torch.export.export(net, example, dynamic_shapes=(free,) if packed else free)
             torch.export.save(made, str(into), extra_files={TOLD: msgspec.json.encode(told).decode()})
     except Exception as error:  # of torch's compiler, or of anybody's forward()
-        reason = " ".join(str(error).split())[:400]
+        reason = " ".join(str(error).split()).partition(" Caused by: ")[0].partition(" For more info")[0][:400]
         raise NotRecognised(
             f"torch.export cannot follow {what}: {reason} Save it with torch.jit.script, or write a function that"
             " calls it."
@@ -159,12 +202,12 @@ def _free(given: Given) -> dict[int, Any]:
     return dict.fromkeys((0, *varying), torch.export.Dim.DYNAMIC)
 
 
-def _given(net: torch.nn.Module, like: Array | None, what: str) -> tuple[Given, ...]:
+def _given(net: torch.nn.Module, rows: inputs.Rows, what: str) -> tuple[Given, ...]:
     parameters = inspect.signature(net.forward).parameters.values()
     names = tuple(each.name for each in parameters if each.default is each.empty)
     called = Program(call=net, native=net, names=names, given=None, told=Told(kind=""))
     net.to(DEVICE)
     try:
-        return inputs.of(called, like, None, what)
+        return inputs.of(called, rows, None, what)
     finally:
         net.to("cpu")

@@ -6,8 +6,10 @@ image: float32 [rows, 3, h, w]   ->  field image, of shape (3, -1, -1)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -15,9 +17,11 @@ import torch
 from flaskship.artifact.columns.column import unnamed
 from flaskship.artifact.torch.program import ERRORS, Given, Program
 from flaskship.errors import NotRecognised, UsageError
-from flaskship.schema import Array, Columns, Field, FieldType, Signature
+from flaskship.schema import Array, Columns, Field, FieldType, Limits, Signature
 
 MOST_COLUMNS: Final = 10_000  # of a matrix that becomes fields
+USUAL: Final = 32  # values in a dimension that varies, where nothing says more
+SHAPE: Final = re.compile(r"((?P<name>\w+)=)?(?P<sizes>(any|[1-9]\d*)(,(any|[1-9]\d*))*)(:(?P<dtype>\w+))?")
 SIDES: Final = (32, 64, 28, 128, 224, 256)  # pixels, tried on a net of pictures
 ROWS: Final = 3  # with which a guess is tried
 DTYPES: Final = {
@@ -30,26 +34,55 @@ TORCH: Final = {"float32": torch.float32, "float64": torch.float64} | {
 }
 
 
-def of(program: Program, like: Array | None, known: Signature | None, what: str) -> tuple[Given, ...]:
-    """What each input is. `like` are example rows; `known` is what was found out when its bundle was made.
+Rows: TypeAlias = tuple[Array | None, Sequence[str]]  # examples of them; shapes of each input, as the setting has them
+UNTOLD: Final[Rows] = (None, ())
+
+
+def of(program: Program, rows: Rows, known: Signature | None, what: str) -> tuple[Given, ...]:
+    """What each input is; `known` is what was found out when its bundle was made.
 
     Raises `NotRecognised` naming what to give where none of them tells.
     """
     if program.given is not None:
         return program.given
     if known is not None:
-        return _as_known(program.names, known)
+        return tuple(_as_known(program.names, known))
+    like, shapes = rows
+    if shapes:
+        return _as_told(program.names, shapes, what)
     if len(program.names) == 1:
         name = program.names[0]
         if like is not None:
             return (_as_sample(name, like, what),)
         if found := next(_guessed(program, name), None):
             return (found,)
-    raise NotRecognised(
-        f"{what} does not say what shapes it takes"
-        + (f" as {', '.join(map(repr, program.names))}. Save it with torch.export" if len(program.names) > 1 else "")
-        + ". Give rows that it answers: --sample FILE, a table of its columns, or an array that numpy.save wrote."
+    several = f" as {', '.join(map(repr, program.names))}" if len(program.names) > 1 else ""
+    sample = (
+        "" if several else " Or give rows: --sample FILE, a table of its columns, or an array that numpy.save wrote."
     )
+    flags = " ".join(f"--shape {name}=SIZES" for name in program.names)
+    raise NotRecognised(
+        f"{what} does not say what shapes it takes{several}. Say what a row of it is: {flags}, such as 3,224,224 or"
+        f" any:int64.{sample}"
+    )
+
+
+def _as_told(names: Sequence[str], shapes: Sequence[str], what: str) -> tuple[Given, ...]:
+    found = dict[str, Given]()
+    for text in shapes:
+        match = SHAPE.fullmatch(text)
+        name = (match["name"] or names[0]) if match else ""
+        if match is None or name not in names or (match["dtype"] or "float32") not in TORCH:
+            raise UsageError(
+                f"{text!r} is no shape of an input of {what}, which takes {', '.join(names)}. Write --shape"
+                f" {names[0]}=3,224,224, or {names[0]}=any:int64, with one of {', '.join(TORCH)}."
+            )
+        shape = tuple(-1 if size == "any" else int(size) for size in match["sizes"].split(","))
+        usual = tuple(USUAL if size < 0 else size for size in shape)
+        found[name] = Given(name=name, dtype=TORCH[match["dtype"] or "float32"], shape=shape, usual=usual)
+    if missing := [name for name in names if name not in found]:
+        raise UsageError(f"{what} takes {', '.join(names)}: say --shape {missing[0]}=SIZES too.")
+    return tuple(found[name] for name in names)
 
 
 def _as_sample(name: str, like: Array, what: str) -> Given:
@@ -60,16 +93,16 @@ def _as_sample(name: str, like: Array, what: str) -> Given:
     return Given(name=name, dtype=kind, shape=like.shape[1:], usual=like.shape[1:])
 
 
-def _as_known(names: Sequence[str], known: Signature) -> tuple[Given, ...]:
-    first = known.inputs[0]
-    kind = TORCH[first.dtype]
-    if len(names) == 1 and not first.shape:
-        width = (len(known.inputs),)
-        return (Given(name=names[0], dtype=kind, shape=width, usual=width),)
-    return tuple(
-        Given(name=name, dtype=TORCH[field.dtype], shape=field.shape, usual=field.usual or field.shape)
-        for name, field in zip(names, known.inputs, strict=True)
-    )
+def _as_known(names: Sequence[str], known: Signature) -> Iterator[Given]:
+    """A field is a tensor, or with those after it a matrix; alone, a matrix may have names of a sample."""
+    left = list(known.inputs)
+    for name in names:
+        columns = [left.pop(0)]
+        while left and not columns[0].shape and (len(names) == 1 or left[0].name == f"{name}_{len(columns)}"):
+            columns.append(left.pop(0))
+        first = columns[0]
+        shape = first.shape or (len(columns),)
+        yield Given(name=name, dtype=TORCH[first.dtype], shape=shape, usual=first.usual or shape)
 
 
 def _guessed(program: Program, name: str) -> Iterator[Given]:
@@ -82,13 +115,42 @@ def _guessed(program: Program, name: str) -> Iterator[Given]:
     if weights.ndim > 2:
         shapes = [(channels, *[side] * (weights.ndim - 2)) for side in SIDES]
     for usual in shapes:
-        try:
-            answers = program([torch.zeros(ROWS, *usual, dtype=weights.dtype, device=weights.device)])
-        except ERRORS:
-            continue
-        if answers and all(each.ndim and len(each) == ROWS for _, each in answers):
-            shape = usual if len(usual) == 1 else (channels, *[-1] * (weights.ndim - 2))
+        if _answers(program, weights, usual):
+            larger = (channels, *(size + USUAL for size in usual[1:]))
+            varies = len(usual) > 1 and _answers(program, weights, larger)
+            shape = (channels, *[-1] * (weights.ndim - 2)) if varies else usual
             yield Given(name=name, dtype=weights.dtype, shape=shape, usual=usual)
+
+
+def _answers(program: Program, weights: torch.Tensor, usual: tuple[int, ...]) -> bool:
+    """Whether it answers rows of zeros of this shape, each by itself."""
+    try:
+        answers = program([torch.zeros(ROWS, *usual, dtype=weights.dtype, device=weights.device)])
+    except ERRORS:
+        return False
+    return bool(answers) and all(each.ndim and len(each) == ROWS for _, each in answers)
+
+
+def placed(program: Program, given: tuple[Given, ...]) -> tuple[Given, ...]:
+    """With the span of whole numbers that are places in the first layer's table, as of words: others it cannot answer.
+
+    On a card that is not tried: one wrong place would be the end of the process.
+    """
+    table = next((each for each in program.weights if each.ndim == 2), None)
+    if len(given) > 1 or given[0].span or given[0].dtype not in (torch.int32, torch.int64) or table is None:
+        return given
+    last = len(table) - 1
+    if table.device.type != "cpu" or not _takes(program, given[0], last) or _takes(program, given[0], last + 1):
+        return given
+    return (replace(given[0], span=(0.0, float(last))),)
+
+
+def _takes(program: Program, given: Given, value: int) -> bool:
+    try:
+        program([torch.full((1 if program.alone else ROWS, *given.usual), value, dtype=given.dtype)])
+    except ERRORS:
+        return False
+    return True
 
 
 def fields(given: Sequence[Given]) -> tuple[Field, ...]:
@@ -112,7 +174,9 @@ def _fields(given: Given, *, alone: bool) -> list[Field]:
         return [Field(name=name, dtype=dtype, low=low, high=high) for name in names]
     kind = {"f": FieldType.NUMBER, "b": FieldType.BOOLEAN}.get(np.dtype(dtype).kind, FieldType.INTEGER)
     usual = given.usual if -1 in given.shape else ()
-    return [Field(name=given.name, type=kind, dtype=dtype, shape=given.shape, usual=usual, low=low, high=high)]
+    limits = Limits(ge=low, le=high) if kind is FieldType.INTEGER else Limits()
+    made = Field(name=given.name, type=kind, dtype=dtype, shape=given.shape, usual=usual, low=low, high=high)
+    return [replace(made, limits=limits)]
 
 
 def tensors(given: Sequence[Given], names: Sequence[str], columns: Columns, device: str) -> list[torch.Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flaskship.artifact import facts
 from flaskship.artifact.sniff import Format, Sniffed
 from flaskship.artifact.torch import archive, inputs, model, program
@@ -12,23 +14,32 @@ from flaskship.schema import Array, Facts, Signature
 
 
 def load(
-    found: Sniffed, *, like: Array | None = None, known: Signature | None = None, trust: bool = False
+    found: Sniffed,
+    *,
+    like: Array | None = None,
+    shapes: Sequence[str] = (),
+    known: Signature | None = None,
+    trust: bool = False,
 ) -> TorchModel:
     """The model in TorchScript or a program of torch.export.
 
-    `like` are example rows for what does not say its shapes, `known` what a bundle knows of it. Raises `NotRecognised`,
-    and `UnsafePickle` unless `trust`.
+    Of what says no shapes, `like` are example rows, `shapes` what a user says, `known` what a bundle knows. Raises
+    `NotRecognised`, and `UnsafePickle` unless `trust`.
     """
     what = repr(found.path.name)
     if not trust:
         archive.refuse_unsafe(found)
     made = program.script(found.path) if found.format is Format.TORCHSCRIPT else program.exported(found.path)
-    return model_of(made, what, like=like, known=known)
+    return model_of(made, what, rows=(like, shapes), known=known)
 
 
-def model_of(made: Program, what: str, *, like: Array | None = None, known: Signature | None = None) -> TorchModel:
+def model_of(
+    made: Program, what: str, *, rows: inputs.Rows = inputs.UNTOLD, known: Signature | None = None
+) -> TorchModel:
     """The program under a signature. Raises `NotRecognised`."""
-    given = inputs.of(made, like, known, what)
+    given = inputs.of(made, rows, known, what)
+    if known is None:
+        given = inputs.placed(made, given)
     signature, results = model.outputs(made, given, inputs.fields(given), what)
     about = Facts(
         framework=made.told.framework,
