@@ -338,6 +338,49 @@ def test_answers_of_a_script_have_the_names_that_it_gives_them(tmp_path: Path) -
         assert [each.shape for each in model.signature.outputs] == [(2,), ()]
 
 
+# Where it is computed
+
+
+def test_a_card_is_used_only_where_it_computes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import torch
+
+    from flaskship.artifact.torch import program
+
+    assert program.device() == ("cuda" if torch.cuda.is_available() else "cpu")
+    made = torch.zeros
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", lambda *size, device: made(*size))
+    assert program.device() == "cuda"
+
+    def refuses(*size: int, device: str) -> Any:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(torch, "zeros", refuses)
+    assert program.device() == "cpu"
+    assert "The GPU cannot be used, the CPU is: CUDA error: no kernel image" in caplog.text
+
+
+def test_what_a_program_makes_itself_goes_where_it_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from flaskship.artifact.torch import program
+
+    class Placed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = torch.nn.Linear(3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(x + torch.arange(3, device=x.device))
+
+    path = exported(tmp_path / "placed.pt2", Placed(), (2, 3))
+    monkeypatch.setattr(program, "DEVICE", "meta")  # which stands for a card
+    [(_, answer)] = program.exported(path)([torch.zeros(2, 3, device="meta")])
+    assert answer.device.type == "meta"
+
+
 # Weights as training loops leave them
 
 

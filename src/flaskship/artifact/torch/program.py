@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 import torch
+from torch.export.passes import move_to_device_pass
 from torch.utils import _pytree as pytree
 
 from flaskship.artifact.torch import sharing
@@ -20,7 +21,22 @@ from flaskship.errors import NotRecognised
 
 TOLD: Final = "flaskship.json"
 Named: TypeAlias = list[tuple[str, torch.Tensor]]
-DEVICE: Final = "cuda" if torch.cuda.is_available() else "cpu"
+log = logging.getLogger("flaskship.torch")
+
+
+def device() -> str:
+    """`cuda` where there is a card that computes, else `cpu`: a card may be too new or too old for this torch."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    try:
+        torch.zeros(1, device="cuda").add_(1).cpu()
+    except (RuntimeError, AssertionError) as error:
+        log.warning("The GPU cannot be used, the CPU is: %s", " ".join(str(error).split())[:200])
+        return "cpu"
+    return "cuda"
+
+
+DEVICE: Final = device()
 ERRORS: Final = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError)
 
 
@@ -110,9 +126,9 @@ def exported(path: Path) -> Program:
     with quiet(), _readable(path):
         program = torch.export.load(str(path))
         program._guards_code = []  # text that would be run; what it checks, the signature does
+        if DEVICE != "cpu":
+            program = move_to_device_pass(program, DEVICE)  # with what the graph itself makes
         module = program.module(check_guards=False)
-    if DEVICE != "cpu":
-        module.to(DEVICE)
     sharing.share([*module.parameters(), *module.buffers()], path)
     names = program.graph_signature.user_inputs
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
