@@ -86,15 +86,20 @@ class Codec:
         """A JSON body: an object, an array of objects, or an array of arrays in the order of the fields."""
         try:
             found: Any = self._decode(body)
-            if found.__class__ is not self._struct:
+            single = found.__class__ is self._struct
+            if single:
+                if not self._plain or body.count(b'"') != self._quotes:
+                    return self._many([found], body, single=True)
+                row = msgspec.structs.astuple(found)
+            elif self._plain and len(found) == 1 and found[0].__class__ is tuple:
+                row = found[0]
+            else:
                 return self._many(found, body)
-            if not self._plain or body.count(b'"') != self._quotes:
-                return self._many([found], body, single=True)
             columns: Columns = {}
-            for (name, dtype), value in zip(self._storage, msgspec.structs.astuple(found), strict=True):
+            for (name, dtype), value in zip(self._storage, row, strict=True):
                 columns[name] = column = np.empty(1, dtype)
                 column[0] = value
-            return Request(columns, 1, True)
+            return Request(columns, 1, single)
         except (ValueError, OverflowError, RecursionError):
             return self._thoroughly(parse(body) if body or self.rules else {})
 

@@ -83,7 +83,8 @@ class Rule:
             column = np.array(values, dtype=self.dtype)
         except ValueError:  # NumPy on lists of several lengths
             column = np.empty(0)
-        if column.ndim != 1 + len(self.field.shape) or not fits(column.shape[1:], self.field.shape):
+        shape = self.field.shape
+        if column.ndim != 1 + len(shape) or (shape and not fits(column.shape[1:], shape)):
             raise ValueError(f"{self.name!r} has rows of several shapes. Send them in requests of their own.")
         return column
 

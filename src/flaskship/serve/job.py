@@ -51,11 +51,14 @@ class Job:
 
         A compiled model takes microseconds: more threads would only pass the interpreter's lock around, so there is
         one, and one more for a client that keeps back a short body; a long one is granian.py's concern. A slow model
-        gains, since its batcher joins those who wait. Of an app nothing is known but that it may wait for others.
+        gains, since its batcher joins those who wait; a function that is called row by row runs in all at the same
+        time, so it has fewer. Of an app nothing is known but that it may wait for others.
         """
         if self.app:
             return (self.settings.threads or APP) + self.settings.max_queue  # these wait for a seat: foreign/around.py
-        return self.settings.threads or (FAST if all(map(_fast, self.bundles)) else SLOW)
+        if all(map(_fast, self.bundles)):
+            return self.settings.threads or FAST
+        return self.settings.threads or (APART if any(map(_apart, self.bundles)) else JOINED)
 
     @property
     def streams(self) -> int:
@@ -70,7 +73,7 @@ class Loaded:
     asynchronous: bool = False
 
 
-FAST, SLOW, APP = 2, 16, 32  # threads; see docs/performance.md
+FAST, APART, JOINED, APP = 2, 16, 32, 32  # threads; see docs/performance.md
 
 
 def _manifest(bundle: Path) -> Mapping[str, Any]:
@@ -88,6 +91,12 @@ def _fast(bundle: Path) -> bool:
     compilation, facts = found.get("compilation"), found.get("facts")
     net = isinstance(facts, dict) and bool(facts.get("scaled"))
     return isinstance(compilation, dict) and bool(compilation.get("compiled")) and not net
+
+
+def _apart(bundle: Path) -> bool:
+    """Whether a function of the bundle is called once a row."""
+    code = _manifest(bundle).get("code") or {}
+    return any(not each["batch"] for each in code.get("endpoints", ()))
 
 
 def _streams(bundle: Path) -> bool:

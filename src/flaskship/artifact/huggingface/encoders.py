@@ -42,14 +42,14 @@ def classification(network: Network) -> list[Way]:
     entailed = [at for at, label in enumerate(network.labels) if label.lower().startswith("entail")]
     if entailed and network.tag in ("", "zero-shot-classification"):
         return [_zero_shot(network, entailed[0])]
-    kind = getattr(network.config, "problem_type", None)
+    kind, labels = getattr(network.config, "problem_type", None), network.labels
     number = kind == "regression" or len(network.labels) == 1
 
     def answer(logits: Any) -> Any:
         if number:
             return float(logits[0]) if len(logits) == 1 else logits.tolist()
         found = torch.sigmoid(logits) if kind == "multi_label_classification" else torch.softmax(logits, -1)
-        return Labels(dict(zip(network.labels, found.tolist(), strict=True)))
+        return Labels(dict(zip(labels, found.tolist(), strict=True)))
 
     def classify(text: list[str]) -> list[Any]:
         return in_parts(network, network.tokens(text), lambda out, row, _: answer(out.logits[row].float()))

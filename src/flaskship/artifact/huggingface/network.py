@@ -98,11 +98,14 @@ class Network:
 
     def tokens(self, texts: Sequence[Any], *, room: int = 0, what: str = "The text", **options: Any) -> list[Any]:
         """Of each text (or pair) its tokens, or the `BadInput` of one that is longer than the limit less `room`."""
-        return [self._checked(text, room, what, options) for text in texts]
+        if not texts:
+            return []
+        given = zip(*texts, strict=True) if isinstance(texts[0], tuple) else [texts]
+        found = self.tokenizer(*map(list, given), verbose=False, **options)
+        rows = zip(*found.values(), strict=True)
+        return [self._checked(dict(zip(found, row, strict=True)), room, what) for row in rows]
 
-    def _checked(self, text: Any, room: int, what: str, options: Mapping[str, Any]) -> Any:
-        pair = text if isinstance(text, tuple) else (text,)
-        found = self.tokenizer(*pair, verbose=False, **options)
+    def _checked(self, found: Tokens, room: int, what: str) -> Any:
         count = len(found["input_ids"])
         if not count:
             return BadInput("The text is empty: nothing can be said of it.")
