@@ -8,7 +8,7 @@ import sys
 from benchmarks.models import BUILD
 from benchmarks.report import Claim, machine, out, table
 
-PARTS = ("predict", "peers", "files", "start", "memory", "image")  # what the design has targets for
+PARTS = ("predict", "peers", "deep", "files", "start", "memory", "image")  # what the design has targets for
 FURTHER = ("threads",)
 
 

@@ -19,13 +19,16 @@ ROUNDS, SECONDS = 3, 3
 
 def environment(*packages: str) -> Path:
     """The folder of the programs of an environment that has `packages`. Raises `CalledProcessError`."""
-    folder = BUILD / f"venv-{packages[0]}"
+    folder = BUILD / f"venv-{packages[0]}{'-torch' if 'torch' in packages else ''}"
     if not (folder / "made").exists():
         say(f"  installing {' '.join(packages)}")
         uv = [sys.executable, "-m", "uv"]
         subprocess.run([*uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
-        command = [*uv, "pip", "install", "-q", "--python", folder / "bin" / "python", *packages]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        install = [*uv, "pip", "install", "-q", "--python", folder / "bin" / "python", "--compile-bytecode"]
+        if "torch" in packages:  # the build for CPUs alone, as scripts/install.sh has it
+            ways = (["--no-index", "--no-deps"], ["--torch-backend", "cpu"])
+            any(not subprocess.run([*install, *way, "torch"], capture_output=True).returncode for way in ways)
+        subprocess.run([*install, *packages], check=True, capture_output=True, text=True)
         (folder / "made").touch()
     return folder / "bin"
 

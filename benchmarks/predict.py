@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from benchmarks.contenders import USUAL
 from benchmarks.report import Claim, out, say, table
 from benchmarks.servers import JSON, Contender, Running, started
-from benchmarks.wrk import Load, run
+from benchmarks.wrk import CONNECTIONS, Load, run
 
 ROUNDS, SECONDS = 5, 3
 NAMES = {"logistic": "LogisticRegression", "forest": "RandomForest of 100 trees"}
@@ -17,19 +17,9 @@ NAMES = {"logistic": "LogisticRegression", "forest": "RandomForest of 100 trees"
 
 def measure(contenders: Sequence[Contender], rounds: int = ROUNDS, seconds: int = SECONDS) -> dict[str, list[Load]]:
     """Loads by name: A B C, A B C, … so that what else the machine does hits all of them alike."""
-    loads: dict[str, list[Load]] = {each.name: [] for each in contenders}
     with ExitStack() as stack:
-        running = []
-        for contender in contenders:
-            say(f"  starting {contender.name}")
-            try:
-                server = stack.enter_context(started(contender))
-            except RuntimeError as error:
-                out(f"{contender.name} is left out: {error}")
-                del loads[contender.name]
-                continue
-            server.pause()
-            running.append(server)
+        running = paused(stack, contenders)
+        loads: dict[str, list[Load]] = {server.contender.name: [] for server in running}
         for number in range(rounds):
             for server in running:
                 load = once(server, seconds)
@@ -38,10 +28,26 @@ def measure(contenders: Sequence[Contender], rounds: int = ROUNDS, seconds: int 
     return loads
 
 
-def once(server: Running, seconds: int) -> Load:
+def paused(stack: ExitStack, contenders: Sequence[Contender]) -> list[Running]:
+    """The servers that start, each stopped until it is measured."""
+    running = []
+    for contender in contenders:
+        say(f"  starting {contender.name}")
+        try:
+            server = stack.enter_context(started(contender))
+        except RuntimeError as error:
+            out(f"{contender.name} is left out: {error}")
+            continue
+        server.pause()
+        running.append(server)
+    return running
+
+
+def once(server: Running, seconds: int, connections: int = CONNECTIONS) -> Load:
+    asked = server.url, server.body, JSON, server.process.pid
     with server.awake():
-        run(server.url, server.body, JSON, server.process.pid, seconds=1)  # warm
-        load = run(server.url, server.body, JSON, server.process.pid, seconds=seconds)
+        run(*asked, seconds=1, connections=connections)  # warm
+        load = run(*asked, seconds=seconds, connections=connections)
     if load.errors:
         raise RuntimeError(f"{server.contender.name} answered {load.errors} requests with an error.")
     return load

@@ -28,10 +28,12 @@ class Load:
     cpu: float  # seconds a request
 
 
-def run(url: str, body: bytes, headers: Mapping[str, str], group: int, *, seconds: int) -> Load:
-    """Post `body` from 32 connections, to a server whose processes are in the process group `group`."""
+def run(
+    url: str, body: bytes, headers: Mapping[str, str], group: int, *, seconds: int, connections: int = CONNECTIONS
+) -> Load:
+    """Post `body` from so many connections, to a server whose processes are in the process group `group`."""
     before = spent(group)
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--latency", "-s", script(body, headers), url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-s", script(body, headers), url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     total = int(found(r"(\d+) requests in", text))
     return Load(
