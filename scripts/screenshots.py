@@ -1,4 +1,7 @@
-"""`make screenshots`: trains the examples, serves them, and takes the pictures of docs/images with Chromium."""
+"""`make screenshots`: trains the examples, serves them, and takes the pictures of docs/images with Chromium.
+
+With a FOLDER it is taken for the example of segmentation, trained already: that takes minutes.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +24,7 @@ IMAGES = ROOT / "docs" / "images"
 ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 ARGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 LARGEST = 150_000  # bytes of a picture
+SCENE = 13  # the number of a picture of shapes
 
 
 @contextmanager
@@ -42,18 +48,18 @@ def serving(folder: Path, *what: str) -> Iterator[str]:
         server.communicate()
 
 
-def opened(browser: Browser, url: str, width: int, height: int, scheme: str) -> Page:
+def opened(browser: Browser, url: str, width: int, height: int, scheme: str, ready: str = "#answer .took") -> Page:
     page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
     page.goto(url)
-    page.wait_for_selector("#answer .took")
+    page.wait_for_selector(ready)
     return page
 
 
 def kept(page: Page, name: str) -> None:
-    """The part of the page that is in view, as docs/images/NAME.png."""
+    """The part of the page that is in view, as docs/images/NAME; as JPEG where it holds a photograph."""
     page.wait_for_timeout(500)  # bars glide
-    path = IMAGES / f"{name}.png"
-    page.screenshot(path=path)
+    path = IMAGES / name
+    page.screenshot(path=path, **({"type": "jpeg", "quality": 80} if path.suffix == ".jpg" else {}))
     page.context.close()
     if path.stat().st_size > LARGEST:
         sys.exit(f"{path} has {path.stat().st_size} bytes, more than {LARGEST}.")
@@ -66,17 +72,39 @@ def take(browser: Browser, sales: str, petrol: str, rows: Path) -> None:
     page.get_by_label("new_user").select_option("0")
     page.get_by_label("total_pages_visited", exact=True).fill("14")
     page.wait_for_function("() => document.querySelector('#answer .large')?.textContent === '1'")
-    kept(page, "form")
+    kept(page, "form.png")
 
     page = opened(browser, sales, 1200, 800, "light")
     page.set_input_files("#file", rows)
     page.click("#score")
     page.wait_for_selector("#download", timeout=60_000)
     page.evaluate("document.querySelector('#result').scrollIntoView({ behavior: 'instant' })")
-    kept(page, "batch")
+    kept(page, "batch.png")
 
-    kept(opened(browser, petrol, 1200, 640, "dark"), "dark")
-    kept(opened(browser, sales, 390, 780, "light"), "phone")
+    kept(opened(browser, petrol, 1200, 640, "dark"), "dark.png")
+    kept(opened(browser, sales, 390, 780, "light"), "phone.png")
+
+
+def segmented(browser: Browser, url: str, picture: Path) -> None:
+    page = opened(browser, url, 1200, 960, "light", "#form")
+    page.set_input_files("[name=image]", picture)
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_selector("#drawn[href^=blob]", timeout=60_000)
+    page.wait_for_selector("canvas.picture:not([hidden])")
+    page.evaluate("document.querySelector('#try').scrollIntoView({ behavior: 'instant' })")
+    kept(page, "segmentation.jpg")
+
+
+def shapes(folder: Path) -> Path:
+    """A folder with the example of segmentation, trained, and a picture `scene.png`."""
+    if len(sys.argv) > 1:
+        shutil.copytree(sys.argv[1], folder / "shapes")
+    else:
+        shutil.copytree(ROOT / "examples" / "segmentation", folder / "shapes")
+        subprocess.run([sys.executable, "train.py"], cwd=folder / "shapes", check=True)
+    draw = runpy.run_path(str(folder / "shapes" / "shapes.py"))["draw"]
+    Image.fromarray(draw(np.random.default_rng(SCENE), 512).picture).save(folder / "shapes" / "scene.png")
+    return folder / "shapes"
 
 
 def main() -> None:
@@ -91,6 +119,9 @@ def main() -> None:
         with serving(folder, *sales) as one, serving(folder, *petrol) as other, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS)
             take(browser, one, other, folder / "online_sales.csv")
+            trained = shapes(folder)
+            with serving(trained, "app.py", "--name", "segmentation") as third:
+                segmented(browser, third, trained / "scene.png")
             browser.close()
 
 

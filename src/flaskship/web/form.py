@@ -223,6 +223,12 @@ def limits(field: Field) -> str:
     for name, word in words.items():
         limit = getattr(field.limits, name)
         if limit is not None:
-            unit = " long" if name.endswith("length") else ""
-            found.append(f"{word} {limit if isinstance(limit, str) else text(limit)}{unit}")
+            shown = limit if isinstance(limit, str) else text(limit)
+            if name.endswith("length"):
+                shown = (
+                    f"{limit:,} character{'' if limit == 1 else 's'}"
+                    if field.type is FieldType.TEXT
+                    else f"{shown} long"
+                )
+            found.append(f"{word} {shown}")
     return ", ".join(found)

@@ -44,7 +44,7 @@ async function composed(box) {
   canvas.width = picture.naturalWidth;
   canvas.height = picture.naturalHeight;
   context.drawImage(picture, 0, 0);
-  const layers = [...box.querySelectorAll(".layer")].filter(seen);
+  const layers = [...box.querySelectorAll(".layer"), ...box.querySelectorAll(".tag")].filter(seen); // labels on top
   if (layers.length) {
     const whole = layers[0].cloneNode(false);
     whole.setAttribute("width", canvas.width);
