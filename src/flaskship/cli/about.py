@@ -60,7 +60,8 @@ def tables(bundle: Packed) -> Iterator[Table]:
 def heading(endpoint: Endpoint) -> str:
     answers = endpoint.signature.answers.value
     batch = f", up to {endpoint.batch} rows at once" if endpoint.batch else ""
-    return f"{endpoint.name}: POST {endpoint.path}, answers {answers}{batch}"
+    told = f"\n{said}" if (said := endpoint.signature.help.partition("\n")[0]) else ""
+    return f"{endpoint.name}: POST {endpoint.path}, answers {answers}{batch}{told}"
 
 
 def contents(bundle: Packed, exclude: Sequence[str] = ()) -> Content:
