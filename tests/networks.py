@@ -128,6 +128,20 @@ def chat(folder: Path) -> Path:
     return save(folder, transformers.GPT2LMHeadModel(config), texts)
 
 
+def clip(folder: Path) -> Path:
+    """A folder of a network that compares pictures with texts."""
+    torch.manual_seed(7)
+    sized = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.CLIPConfig(
+        text_config={**sized, "vocab_size": 200, "max_position_embeddings": 64, "eos_token_id": 3, "bos_token_id": 2},
+        vision_config={**sized, "image_size": 32, "patch_size": 8},
+        projection_dim=16,
+    )
+    size = {"height": 32, "width": 32}
+    processor = transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=size)
+    return save(folder, transformers.CLIPModel(config), tokenizer(), processor)
+
+
 def picture_models(folder: Path) -> dict[str, Path]:
     """A folder a task of pictures."""
     torch.manual_seed(7)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="needs: torch")
 transformers = pytest.importorskip("transformers", reason="needs: transformers")
@@ -379,6 +380,24 @@ def test_the_tasks_that_a_network_was_trained_on_are_choices(tmp_path: Path) -> 
     (folder / "README.md").write_text("---\npipeline_tag: translation\n---\n")
     field = next(each for each in load(folder).signature.inputs if each.name == "task")
     assert field.choices == ("translation_en_to_de", "translation_en_to_fr")
+
+
+def test_labels_that_the_caller_names_are_weighed_for_a_picture_as_transformers_own_pipeline_does(
+    tmp_path: Path,
+) -> None:
+    folder = networks.clip(tmp_path)
+    pictures = [Image.linear_gradient("L").convert("RGB"), Image.radial_gradient("L").resize((40, 60)).convert("RGB")]
+    asked_of = [["ship", "a train to Bonn"], ["food", "weather", "ship"]]
+    pipeline = transformers.pipeline("zero-shot-image-classification", str(folder), backend="pil")
+    rows = [{"image": picture, "labels": labels} for picture, labels in zip(pictures, asked_of, strict=True)]
+    *mine, twice, long = asked(
+        load(folder), *rows, {**rows[0], "labels": ["a", "a"]}, {**rows[0], "labels": ["a " * 80]}
+    )
+    for picture, labels, found in zip(pictures, asked_of, mine, strict=True):
+        theirs = pipeline(picture, candidate_labels=labels)
+        assert found.probabilities == pytest.approx({each["label"]: each["score"] for each in theirs}, abs=1e-4)
+    assert "names one twice" in twice.detail
+    assert "A label has" in long.detail
 
 
 def test_requirements_are_what_serving_needs_alone(mood: Path, tmp_path: Path) -> None:

@@ -20,6 +20,11 @@ from flaskship.results import Labels
 SENTENCE = "The ship left the harbour of Hamburg on a fine morning."
 Text = Annotated[str, Meta(description="A text", examples=[SENTENCE])]
 
+Named = Annotated[
+    list[str], Meta(min_length=1, max_length=100, description="What it may be", examples=[["travel", "food"]])
+]
+Hypothesis = Annotated[str, Meta(description="The sentence that each label is put into, in the place of {}")]
+
 
 class Entity(TypedDict):
     """What was found where: characters from the text's start, the last one not included."""
@@ -80,10 +85,8 @@ def _zero_shot(network: Network, entailed: int) -> Way:
     against = next((at for at, each in enumerate(network.labels) if each.lower().startswith("contra")), None)
 
     def row(text: str, labels: list[str], hypothesis: str) -> Any:
-        if "{}" not in hypothesis:
-            return BadInput("'hypothesis' needs a {} where the label goes.")
-        if len(set(labels)) < len(labels):
-            return BadInput("'labels' names one twice.")
+        if wrong := network.unfit(labels, hypothesis):
+            return wrong
         return [(text, hypothesis.replace("{}", label)) for label in labels]
 
     def classify(text: list[str], labels: list[list[str]], each_alone: list[bool], hypothesis: list[str]) -> list[Any]:
@@ -111,12 +114,9 @@ def _zero_shot(network: Network, entailed: int) -> Way:
         call=classify,
         takes={
             "text": Text,
-            "labels": Annotated[
-                list[str],
-                Meta(min_length=1, max_length=100, description="What it may be about", examples=[["travel", "food"]]),
-            ],
+            "labels": Named,
             "each_alone": Annotated[bool, Meta(description="Whether several labels may be right")],
-            "hypothesis": Annotated[str, Meta(description="The sentence that each label is put into")],
+            "hypothesis": Hypothesis,
         },
         defaults={"each_alone": False, "hypothesis": "This example is {}."},
         answers=Labels,

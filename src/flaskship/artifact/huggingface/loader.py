@@ -47,6 +47,11 @@ TASKS: tuple[tuple[Any, Any, str], ...] = (
         transformers.AutoModelForImageClassification,
         "vision.classification",
     ),
+    (
+        known.MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+        transformers.AutoModelForZeroShotImageClassification,
+        "vision.zero_shot",
+    ),
     (known.MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES, transformers.AutoModelForObjectDetection, "vision.detection"),
     (
         known.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES,
@@ -178,7 +183,8 @@ def _poolers(missing: list[str]) -> bool:
 
 def _facts(network: Network) -> Facts:
     used = ["transformers", "torch", "tokenizers", "safetensors", "numpy"]
-    used += ["pillow"] if network.sees else checkpoint.spelled_by(network.folder)
+    used += ["pillow"] if network.sees else []
+    used += checkpoint.spelled_by(network.folder) if network.spells else []
     config = checkpoint.config(network.folder)
     made = {"transformers": str(config["transformers_version"])} if config.get("transformers_version") else {}
     return Facts(

@@ -68,6 +68,11 @@ class Network:
         return "processor" in self.__dict__
 
     @property
+    def spells(self) -> bool:
+        """Whether it takes texts."""
+        return "tokenizer" in self.__dict__
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         if checkpoint.is_safe(self.folder):
             return ()
@@ -115,6 +120,12 @@ class Network:
                 f"{what} has {count} tokens: this model reads at most {self.limit}{kept}. Send it in parts."
             )
         return found
+
+    def unfit(self, labels: Sequence[str], hypothesis: str) -> BadInput | None:
+        """Why these labels cannot be put into this sentence."""
+        if "{}" not in hypothesis:
+            return BadInput("'hypothesis' needs a {} where the label goes.")
+        return BadInput("'labels' names one twice.") if len(set(labels)) < len(labels) else None
 
     def joined(self, parts: Sequence[Tokens]) -> Any:
         """Tokens of several texts as tensors, padded to the longest of them."""

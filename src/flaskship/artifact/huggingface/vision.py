@@ -11,6 +11,7 @@ from msgspec import Meta
 from PIL import Image
 
 from flaskship.artifact.huggingface.batches import by_length
+from flaskship.artifact.huggingface.encoders import Hypothesis, Named
 from flaskship.artifact.huggingface.network import Network
 from flaskship.artifact.huggingface.ways import Way
 from flaskship.errors import BadInput
@@ -26,19 +27,28 @@ Answered = Callable[[Any, Sequence[tuple[int, int]]], list[Any]]  # the network'
 
 
 def _seen(
-    network: Network, pictures: Sequence[Image.Image], alike: Sequence[Hashable], answer: Callable[..., list[Any]]
+    network: Network,
+    pictures: Sequence[Image.Image],
+    alike: Sequence[Hashable],
+    answer: Callable[..., list[Any]],
+    besides: Callable[[Any], Any] = lambda alike: {},
 ) -> list[Any]:
     """The answers to pictures; those that the network sees in one shape, with equal `alike`, are computed together.
 
-    `answer` is given the network's output, the pictures' sizes as (height, width), and what is alike.
+    `answer` is given the network's output, the pictures' sizes as (height, width), and what is alike; `besides` makes
+    of the latter what the network is given with the pictures.
     """
+    if not pictures:
+        return []
     inputs = [network.processor(images=each.convert("RGB"), return_tensors="pt") for each in pictures]
     keys = [(tuple(inputs[at]["pixel_values"].shape), key) for at, key in enumerate(alike)]
     found: list[Any] = [None] * len(pictures)
     for part in by_length([1] * len(pictures), keys, rows=TOGETHER):
         names = [name for name in inputs[0] if name in ("pixel_values", "pixel_mask")]
         joined = {name: torch.cat([inputs[at][name] for at in part]).to(network.device) for name in names}
-        output = network({**joined, "pixel_values": joined["pixel_values"].to(network.model.dtype)})
+        output = network(
+            {**joined, **besides(alike[part[0]]), "pixel_values": joined["pixel_values"].to(network.model.dtype)}
+        )
         sizes = [(pictures[at].height, pictures[at].width) for at in part]
         for at, each in zip(part, answer(output, sizes, alike[part[0]]), strict=True):
             found[at] = each
@@ -69,6 +79,45 @@ def classification(network: Network) -> list[Way]:
             defaults={"top_k": usual},
             answers=Labels,
             help=f"Which label a picture has: {network.named_labels}.",
+        )
+    ]
+
+
+def zero_shot(network: Network) -> list[Way]:
+    """Labels that the caller names, of networks that compare a picture with texts, as CLIP and SigLIP do."""
+    sigmoid = "siglip" in network.config.model_type  # each label for itself, by texts of full length
+    _ = network.processor
+
+    def texts(asked: tuple[str, tuple[str, ...]]) -> Any:
+        told = [asked[0].replace("{}", label) for label in asked[1]]
+        padding = "max_length" if sigmoid else True
+        return network.tokenizer(told, padding=padding, return_tensors="pt").to(network.device)
+
+    def unfit(labels: Sequence[str], hypothesis: str) -> BadInput | None:
+        tokens = network.tokens([hypothesis.replace("{}", label) for label in labels], what="A label")
+        return network.unfit(labels, hypothesis) or next((each for each in tokens if isinstance(each, BadInput)), None)
+
+    def answer(output: Any, sizes: Any, asked: tuple[str, tuple[str, ...]]) -> list[Any]:
+        logits = output.logits_per_image.float()
+        found = torch.sigmoid(logits) if sigmoid else torch.softmax(logits, -1)
+        return [Labels(dict(zip(asked[1], each, strict=True))) for each in found.tolist()]
+
+    def classify(image: list[Any], labels: list[list[str]], hypothesis: list[str]) -> list[Any]:
+        found: list[Any] = [unfit(*each) for each in zip(labels, hypothesis, strict=True)]
+        good = [at for at, each in enumerate(found) if each is None]
+        asked = [(hypothesis[at], tuple(labels[at])) for at in good]
+        for at, each in zip(good, _seen(network, [image[at] for at in good], asked, answer, texts), strict=True):
+            found[at] = each
+        return found
+
+    return [
+        Way(
+            name="classify",
+            call=classify,
+            takes={"image": Picture, "labels": Named, "hypothesis": Hypothesis},
+            defaults={"hypothesis": "This is a photo of {}."},
+            answers=Labels,
+            help="Which of the labels that you name a picture has.",
         )
     ]
 
