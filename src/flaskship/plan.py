@@ -104,7 +104,7 @@ BAKED = (
     "access_log",
     "log_level",
 )
-UNWANTED = ("torch/test", "torch/bin/test_*")  # in site-packages: a sixth of what torch's build for CPUs takes
+UNWANTED = ("torch/test", "torch/bin/test_*")  # in site-packages: a fifth of what torch's build for CPUs takes
 TEMPORARY = {"TMPDIR": "/tmp", "TEMP": "/dev/shm"}  # for Python: the second where a root without a tmpfs is read-only
 GPU = {  # to NVIDIA's container runtime: which devices, and what of the driver
     "NVIDIA_VISIBLE_DEVICES": "all",

@@ -84,6 +84,10 @@ class Shipyard:
 
     def _one(self, bundle: Packed, platform: Platform, lock: Path | None, upgrade: bool) -> Built:
         plan, base, locked = self.plan(bundle, platform, lock, upgrade=upgrade)
+        if self.settings.gpu and not locks.GPU.search(locked.text):
+            self.say(
+                "--gpu changes nothing here: no package of it computes on a GPU. torch does; ONNX Runtime's is for CPUs"
+            )
         return build(plan, base, locked, self.store, self.progress)
 
     def _lock(self, plan: Plan, base: Base, path: Path | None, upgrade: bool) -> Lock:

@@ -155,6 +155,12 @@ def test_a_torch_without_a_build_for_nvidia_is_refused_for_a_gpu(torches: Path) 
         locks.resolve(["torch==3.0"], HERE, gpu=True)
 
 
+@pytest.mark.parametrize("pin", ["nvidia-cudnn-cu13==9.20", "onnxruntime-gpu==1.30.0", "torch==2.13.0+cu126"])
+def test_a_lock_tells_what_computes_on_a_gpu(pin: str) -> None:
+    assert locks.GPU.search(f"numpy==2.0\n{pin} \\\n    --hash=sha256:0\n")
+    assert not locks.GPU.search("numpy==2.0\nonnxruntime==1.30.0\ntorch==2.13.0+cpu\n")
+
+
 def test_a_lock_for_cpus_is_none_for_a_gpu(torches: Path, tmp_path: Path) -> None:
     for gpu in (False, True):
         lock = locks.resolve(["torch"], HERE, gpu=gpu)

@@ -36,6 +36,7 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "po
 TORCH = r"^torch(vision|audio)?\b"
 CPU = ("--torch-backend", "cpu")  # PyTorch's own index, of which uv knows
 NVIDIA = re.compile(r"^nvidia-", re.MULTILINE)  # among pins: libraries of CUDA, which torch's build for it asks for
+GPU = re.compile(r"^nvidia-|^[\w-]+-gpu==|\+(cu|rocm)\d", re.MULTILINE)  # among pins: what computes on a GPU
 MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # minor versions of glibc 2 that uv has a platform for
 
 
