@@ -58,6 +58,7 @@ class Compilation:
     compiled: bool
     runtime: str = ""  # the distribution that runs it then: "numpy", "onnxruntime"
     reason: str = ""  # why not
+    ways: tuple[str, ...] = ()  # in which a net is computed otherwise than it was: "bfloat16", "channels last"
     rows: int = 0
     label_changes: int = 0
     largest_difference: float = 0.0
@@ -191,7 +192,8 @@ class Bundle:
             return artifact.compiled(path, manifest.signature, manifest.facts)
         if manifest.isolated:
             return refined(artifact.isolated(path, manifest.facts), manifest.signature)
-        return refined(artifact.open(path, trust=trust, known=manifest.signature), manifest.signature)
+        ways = manifest.compilation.ways
+        return refined(artifact.open(path, trust=trust, known=manifest.signature, ways=ways), manifest.signature)
 
     def functions(self, *, trust: bool = False) -> dict[str, FunctionModel]:
         """The functions by their endpoints' names; none of a model. Raises what its module raises."""

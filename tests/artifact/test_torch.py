@@ -16,6 +16,7 @@ import pytest
 
 from flaskship import artifact, make
 from flaskship.bundle import Bundle
+from flaskship.cli import about
 from flaskship.errors import MissingExtra, NotRecognised, TargetError, UnsafePickle, UsageError
 from flaskship.predict.rules import Rule
 from flaskship.schema import FieldType, Task
@@ -379,6 +380,51 @@ def test_what_a_program_makes_itself_goes_where_it_is_computed(tmp_path: Path, m
     monkeypatch.setattr(program, "DEVICE", "meta")  # which stands for a card
     [(_, answer)] = program.exported(path)([torch.zeros(2, 3, device="meta")])
     assert answer.device.type == "meta"
+
+
+def pictures(folder: Path) -> Path:
+    import torch
+
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()]
+    return exported(folder / "pictures.pt2", torch.nn.Sequential(*layers, torch.nn.Linear(8, 5)), (2, 3, 32, 32))
+
+
+def test_ways_of_computing_answer_alike_each_within_its_tolerance(tmp_path: Path) -> None:
+    path = pictures(tmp_path)
+    plain, last = artifact.open(path), artifact.open(path, ways=["channels last"])
+    columns = {plain.signature.names[0]: np.random.default_rng(0).normal(size=(4, 3, 32, 32))}
+    wanted = [each.tolist() for each in plain.predict(columns).values]
+    np.testing.assert_allclose([each.tolist() for each in last.predict(columns).values], wanted, rtol=1e-4, atol=1e-6)
+    rough = artifact.open(path, ways=["bfloat16", "channels last"])  # or not, where this CPU has no such numbers
+    np.testing.assert_allclose([each.tolist() for each in rough.predict(columns).values], wanted, atol=2e-2)
+
+
+@pytest.mark.parametrize("seconds", [{(): 1.0, ("channels last",): 0.5}, {(): 1.0, ("channels last",): 0.95}])
+def test_a_way_of_computing_is_taken_where_it_pays_and_kept_in_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[str, ...], float]
+) -> None:
+    from flaskship.compiler import Refusal, net
+
+    monkeypatch.setattr(net, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(net, "_times", lambda model, rows: [seconds[model.program.ways]] * 2)
+    monkeypatch.setattr("flaskship.compiler.compile", lambda model, rows: Refusal(reason="the original is faster"))
+    bundle = made(pictures(tmp_path), tmp_path / "b")
+    pays = seconds["channels last",] < 0.9
+    assert bundle.manifest.compilation.ways == (("channels last",) if pays else ())
+    assert bundle.load().native.program.ways == bundle.manifest.compilation.ways
+    shown = dict(about.pairs(bundle))["Compiled"]
+    assert shown.startswith("no: the original is faster")
+    assert ("Computed in channels last: 64 rows tried" in shown) is pays
+
+
+def test_numbers_of_16_bits_are_for_a_cpu_that_has_them(tmp_path: Path) -> None:
+    from flaskship.artifact.torch.program import has_bfloat16
+
+    (tmp_path / "new").write_text("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 avx512_vnni\n")
+    (tmp_path / "old").write_text("processor\t: 0\nflags\t\t: fpu avx2\n")
+    assert has_bfloat16(tmp_path / "new")
+    assert not has_bfloat16(tmp_path / "old") and not has_bfloat16(tmp_path / "none")
 
 
 # Weights as training loops leave them

@@ -43,8 +43,9 @@ def open(
     like: Array | None = None,
     shapes: Sequence[str] = (),
     known: Signature | None = None,
+    ways: Sequence[str] = (),
 ) -> Model:
-    """The model in the file at `path`.
+    """The model in the file at `path`; a net is computed in these `ways`.
 
     Of what says no shapes itself, `like` are example rows, `shapes` are as the setting has them, or `known` is the
     signature that its bundle has.
@@ -55,7 +56,9 @@ def open(
         if found.format in PICKLES:
             return _unpickled(found, trust)
         if found.format in PROGRAMS:
-            program: Model = _loader("torch.loader").load(found, like=like, shapes=shapes, known=known, trust=trust)
+            program: Model = _loader("torch.loader").load(
+                found, like=like, shapes=shapes, known=known, ways=ways, trust=trust
+            )
             return program
         if found.format is Format.KERAS:
             net: Model = _loader("keras.loader").load(found, known=known, trust=trust)

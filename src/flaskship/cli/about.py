@@ -151,6 +151,8 @@ def _compiled(bundle: Bundle) -> str:
     )
     if found.compiled:
         return f"yes, for {RUNTIMES.get(found.runtime, found.runtime)}: {parity}"
+    if found.ways:
+        return f"no: {found.reason}. Computed in {', '.join(found.ways)}: {parity}"
     return f"no: {found.reason}" + (f" ({parity})" if found.rows else "")
 
 
@@ -159,9 +161,9 @@ def _one_row(bundle: Bundle) -> str:
     if not report.original:
         return ""
     original = f"{report.original * 1e6:,.1f} µs"
-    if not bundle.manifest.compilation.compiled:
+    if not (bundle.manifest.compilation.compiled or bundle.manifest.compilation.ways):
         return original
-    return f"{original} → {report.served * 1e6:,.1f} µs, {report.gain:.0f} × faster"
+    return f"{original} → {report.served * 1e6:,.1f} µs, {report.gain:.{0 if report.gain >= 10 else 1}f} × faster"
 
 
 def _outputs(signature: Signature) -> str:

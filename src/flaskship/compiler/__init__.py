@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from flaskship.artifact import linear_model
 from flaskship.artifact.model import Model
@@ -80,6 +80,17 @@ def compile(model: Model, rows: Columns) -> Compiled | Refusal:
         return Refusal(reason=str(error))
     except (BundleError, PredictionFailed) as error:
         return Refusal(reason=f"ONNX Runtime does not take its graph: {' '.join(str(error.__cause__).split())[:200]}")
+
+
+def quicker(model: Model, rows: Columns) -> Any:
+    """Of a net that stays with torch, the `Quicker` of compiler.net: a faster way that answers alike."""
+    if model.facts.framework not in NETS or model.native is None:
+        return None
+    own = model.native.signature.inputs
+    columns = {
+        each.name: rows[name].astype(each.array_dtype) for each, name in zip(own, model.signature.names, strict=True)
+    }
+    return importlib.import_module(f"{__name__}.net").quicker(model.native, columns, tolerance(model.facts))
 
 
 def _loaded(content: bytes, form: Form, signature: Signature, facts: Facts) -> Model:

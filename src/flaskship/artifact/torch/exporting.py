@@ -205,7 +205,7 @@ def _free(given: Given) -> dict[int, Any]:
 def _given(net: torch.nn.Module, rows: inputs.Rows, what: str) -> tuple[Given, ...]:
     parameters = inspect.signature(net.forward).parameters.values()
     names = tuple(each.name for each in parameters if each.default is each.empty)
-    called = Program(call=net, native=net, names=names, given=None, told=Told(kind=""))
+    called = Program(call=net, module=net, native=net, names=names, given=None, told=Told(kind=""))
     net.to(DEVICE)
     try:
         return inputs.of(called, rows, None, what)

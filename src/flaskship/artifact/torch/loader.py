@@ -19,18 +19,19 @@ def load(
     like: Array | None = None,
     shapes: Sequence[str] = (),
     known: Signature | None = None,
+    ways: Sequence[str] = (),
     trust: bool = False,
 ) -> TorchModel:
     """The model in TorchScript or a program of torch.export.
 
-    Of what says no shapes, `like` are example rows, `shapes` what a user says, `known` what a bundle knows. Raises
-    `NotRecognised`, and `UnsafePickle` unless `trust`.
+    Of what says no shapes, `like` are example rows, `shapes` what a user says, `known` what a bundle knows.
+    `ways` are of computing. Raises `NotRecognised`, and `UnsafePickle` unless `trust`.
     """
     what = repr(found.path.name)
     if not trust:
         archive.refuse_unsafe(found)
     made = program.script(found.path) if found.format is Format.TORCHSCRIPT else program.exported(found.path)
-    return model_of(made, what, rows=(like, shapes), known=known)
+    return model_of(made.computed(ways) if ways else made, what, rows=(like, shapes), known=known)
 
 
 def model_of(

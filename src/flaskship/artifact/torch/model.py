@@ -61,6 +61,10 @@ class TorchModel:
         parts = [self._run({name: columns[name][at : at + self.batch] for name in names}) for at in starts]
         return self._answer([np.concatenate(pieces) for pieces in zip(*parts, strict=True)])
 
+    def raw(self, columns: Columns) -> list[Array]:
+        """The tensors that the program answers these rows, at most `batch` of them."""
+        return self._run({name: column[: self.batch] for name, column in columns.items()})
+
     def _run(self, columns: Columns) -> list[Array]:
         try:
             given = inputs.tensors(self.given, self.signature.names, columns, DEVICE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from flaskship.artifact.torch import sharing
 from flaskship.errors import NotRecognised
 
 TOLD: Final = "flaskship.json"
+BFLOAT16, CHANNELS_LAST = "bfloat16", "channels last"
 Named: TypeAlias = list[tuple[str, torch.Tensor]]
 log = logging.getLogger("flaskship.torch")
 
@@ -74,21 +76,45 @@ class Program:
     """`call` takes the inputs in their order; `given` is what it says of them, None where it says nothing."""
 
     call: Callable[..., Any]
+    module: torch.nn.Module  # whose weights `call` uses
     native: Any  # ExportedProgram or ScriptModule
     names: tuple[str, ...]
     given: tuple[Given, ...] | None
     alone: bool = False  # takes one row at a time
     told: Told
+    ways: tuple[str, ...] = ()  # of computing, besides the plain one
 
     def __call__(self, tensors: Sequence[torch.Tensor]) -> Named:
         """Raises one of `ERRORS`."""
         with torch.inference_mode():
-            return flat(self.call(*tensors))
+            if not self.ways:
+                return flat(self.call(*tensors))
+            with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16 in self.ways):
+                return flat(self.call(*map(_last, tensors) if CHANNELS_LAST in self.ways else tensors))
+
+    def computed(self, ways: Sequence[str]) -> Program:
+        """The same, in these ways, as far as this CPU has what they need. Its weights are laid out for them."""
+        able = tuple(each for each in ways if DEVICE == "cpu" and (each != BFLOAT16 or has_bfloat16()))
+        self.module.to(memory_format=torch.channels_last if CHANNELS_LAST in able else torch.contiguous_format)
+        return replace(self, ways=able)
 
     @property
     def weights(self) -> list[torch.Tensor]:
         """The tensors that were learnt, the first layer's first."""
         return list(self.native.parameters())
+
+
+def has_bfloat16(info: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU multiplies numbers of 16 bits; without that they are slower than those of 32."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", info.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return False
+    return bool(flags and {"avx512_bf16", "amx_bf16"} & set(flags[1].split()))
+
+
+def _last(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def flat(value: Any, name: str = "") -> Named:
@@ -117,7 +143,12 @@ def script(path: Path) -> Program:
         raise NotRecognised(f"{path.name!r} takes {odd.name!r}, a {odd.type}. Script a module that takes tensors.")
     kind = module.original_name
     return Program(
-        call=module, native=module, names=tuple(each.name for each in needed), given=None, told=Told(kind=kind)
+        call=module,
+        module=module,
+        native=module,
+        names=tuple(each.name for each in needed),
+        given=None,
+        told=Told(kind=kind),
     )
 
 
@@ -150,6 +181,7 @@ def exported(path: Path) -> Program:
     plain = len(names) == 1 and spec.num_children == 2 and spec == pytree.tree_structure(((0,), {}))
     return Program(
         call=module if plain else call,
+        module=module,
         native=program,
         names=tuple(each.name for each in given),
         given=given,
