@@ -7,9 +7,9 @@ FOLDER (this one where not given) gets
     shapes.pt    the network's weights, for app.py
     example.png  a picture to try it with, which the network has not seen
 
-The same seed draws the same pictures, and gives the same network wherever torch computes alike and the steps are done
-before the minutes are over. One thread adds up in one order, whatever cores there are; several wait for each other, and
-where others work too that is slower than one.
+The same seed draws the same pictures, and gives the same network wherever torch computes alike and the steps keep ahead
+of the minutes. One thread adds up in one order, whatever cores there are; several wait for each other, and where others
+work too that is slower than one.
 """
 
 from __future__ import annotations

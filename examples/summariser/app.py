@@ -2,7 +2,8 @@
 
     flaskship serve app.py
     curl localhost:8000/summarise --json '{"text": "Upton won 3:1 against Yarm on Friday. Ida Moe scored twice."}'
-    SUMMARISER=bart-large-cnn flaskship serve app.py     another checkpoint, as `save_pretrained` writes it
+
+The folder `model` beside this file has the checkpoint, as `save_pretrained` writes it: another one may be put there.
 
 The texts of several callers are summarised together, those of alike length, so that little of what is computed is
 padding. Nothing is fetched from the network, ever.
@@ -18,10 +19,11 @@ import torch
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # transformers reads it when it is imported
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers.utils import logging
 
 from flaskship import BadInput, Meta, endpoint
 
-CHECKPOINT = os.environ.get("SUMMARISER", "model")  # a folder: beside this file, or with its whole path
+CHECKPOINT = "model"  # a folder beside this file
 PADDING = 0.5  # of what is computed at once, the share that may be
 TOKENS = 2  # that are generated for a word, at most
 
@@ -33,6 +35,7 @@ Beams = Annotated[int, Meta(ge=1, le=4, description="Wordings that are followed 
 class Summariser:
     def __init__(self) -> None:
         torch.set_num_threads(1)  # the server's workers are what uses several cores
+        logging.disable_progress_bar()
         self.tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT, local_files_only=True)
         self.model = AutoModelForSeq2SeqLM.from_pretrained(CHECKPOINT, local_files_only=True).eval()
         config = self.model.config

@@ -4,8 +4,8 @@
 
 FOLDER (model, beside this file, where not given) gets what `save_pretrained` writes: config.json, model.safetensors,
 tokenizer.json and their like, which app.py serves. The same seed writes the same news, and trains the same model
-wherever torch computes alike and the steps are done before the minutes are over. One thread adds up in one order,
-whatever cores there are; several wait for each other, and where others work too that is slower than one.
+wherever torch computes alike and the steps keep ahead of the minutes. One thread adds up in one order, whatever cores
+there are; several wait for each other, and where others work too that is slower than one.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def network(vocabulary: int) -> BartForConditionalGeneration:
         vocab_size=vocabulary, d_model=SIZE, max_position_embeddings=LONGEST, **sizes,
         dropout=0.0, attention_dropout=0.0, activation_dropout=0.0,
         bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, forced_eos_token_id=None,
+        task_specific_params={"summarization": {}},  # what says to others that it is for summaries
     )  # fmt: skip
     model = BartForConditionalGeneration(config)
     # Of length 1 rather than BART's 0.2: a rare number can be copied, by its likeness to itself, before it is learned.

@@ -135,13 +135,17 @@ def test_a_text_that_the_model_cannot_read_at_once_is_refused_alone(url: str, st
 
 
 @pytest.mark.needs("transformers")
-def test_the_page_says_what_it_is(url: str) -> None:
+def test_its_root_says_what_it_is_to_browsers_and_to_programs(url: str) -> None:
     page = requests.get(url, headers={"Accept": "text/html"}, timeout=DEADLINE).text
+    assert "<h1>summariser</h1>" in page
     assert "Summarises news in a sentence" in page
+    told = requests.get(url, headers={"Accept": "application/json"}, timeout=DEADLINE).json()
+    assert (told["name"], told["path"]) == ("summariser", "/summarise")
+    assert told["help"].startswith("Summarises news in a sentence")
+    assert [each["name"] for each in told["inputs"]] == ["text", "max_words", "beams"]
 
 
 @pytest.mark.needs("transformers")
-def test_another_checkpoint_takes_its_place_with_one_variable(trained: tuple[Path, str], tmp_path: Path) -> None:
-    other = shutil.copytree(trained[0] / "model", tmp_path / "other")
-    with server(trained[0], "app.py", env={"SUMMARISER": str(other)}) as url:
-        assert ask(url, {"text": "Upton won."}).status_code == 200
+def test_a_checkpoint_takes_the_apps_place_with_one_argument(trained: tuple[Path, str], story: Any) -> None:
+    with server(trained[0], "model") as url:
+        assert isinstance(ask(url, {"text": story(Random(1)).text}).json()["prediction"], str)
