@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+import requests
 from PIL import Image
 
 pytest.importorskip("torch", reason="needs: torch")
@@ -43,13 +44,18 @@ def test_what_was_found_is_marked_in_its_text(page_of, expect):
     assert "".join(shown.split()) == "A<b>train</b>toBonnwaslate,andtheshipleftHamburg."
 
 
-def test_a_conversation_is_written_as_it_comes_and_its_parameters_have_their_limits(page_of, expect):
+def test_a_conversation_is_written_as_it_comes_and_its_parameters_have_their_limits(page_of, place, expect):
     page = page_of("stream")
     assert page.locator("[name=prompt]").input_value() == networks.SENTENCES[0]
     assert [page.locator("[name=max_new_tokens]").get_attribute(each) for each in ("min", "max")] == ["1", "63"]
-    page.locator("[name=max_new_tokens]").fill("8")
+    for name in ("max_new_tokens", "min_new_tokens"):
+        page.locator(f"[name={name}]").fill("8")
     page.get_by_role("button", name="Run").click()
-    expect(page.locator("#answer")).to_contain_text("8")
+    asked = {"prompt": networks.SENTENCES[0], "max_new_tokens": 8, "min_new_tokens": 8}
+    written = requests.post(f"{place}stream/predict", json=asked, headers={"Accept": "text/plain"}).text
+    assert written.strip()
+    expect(page.locator("#answer")).to_contain_text(written)
+    expect(page.locator("#answer")).to_contain_text("items in")
     page.locator("[name=messages]").fill('[{"role": "nobody", "content": "ship"}]')
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#answer")).to_contain_text("nobody")
