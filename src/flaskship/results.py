@@ -269,6 +269,13 @@ def data_url(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def ink(colour: str) -> str:
+    """Black or white, whichever is read better on a colour such as "#3cb44b". https://www.w3.org/TR/WCAG22/"""
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares)
+    return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"
+
+
 def _drawn(image: Image.Image, found: Boxes | Segmentation, masks: npt.NDArray[np.bool_] | None) -> Image.Image:
     from PIL import ImageColor, ImageDraw, ImageFont  # as above
 
@@ -290,5 +297,5 @@ def _drawn(image: Image.Image, found: Boxes | Segmentation, masks: npt.NDArray[n
         draw.rectangle((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), outline=colour, width=line)
         place = draw.textbbox((min(x0, x1), min(y0, y1)), f"{name} {score:.2f}", font=font)
         draw.rectangle(place, fill=colour)
-        draw.text((min(x0, x1), min(y0, y1)), f"{name} {score:.2f}", fill="white", font=font)
+        draw.text((min(x0, x1), min(y0, y1)), f"{name} {score:.2f}", fill=ink(colour), font=font)
     return drawn

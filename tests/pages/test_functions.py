@@ -98,7 +98,7 @@ def test_the_browser_holds_limits_and_the_server_tells_the_rest_beside_its_field
 
 def test_an_example_is_taken_with_a_click_and_a_picture_that_is_answered_is_shown(page_of, expect):
     page = page_of("turn")
-    page.get_by_role("button", name="Example").click()
+    page.get_by_role("link", name="Example").click()
     expect(page.get_by_role("img", name="picture.png, as it will be sent")).to_be_visible()
     ran(page)
     expect(page.get_by_alt_text("The picture that was answered")).to_be_visible()

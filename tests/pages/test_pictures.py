@@ -101,7 +101,7 @@ def test_a_picture_is_given_in_every_way(page_of, expect, way):
         page.get_by_role("button", name="Take the picture").click()
         expect(page.locator("video")).to_have_count(0)
     else:
-        page.get_by_role("button", name="Example").click()
+        page.get_by_role("link", name="Example").click()
     expect(page.get_by_role("img", name="as it will be sent")).to_be_visible()
     ran(page)
     expect(page.locator(".layer")).to_have_count(3)
@@ -117,7 +117,7 @@ def test_a_camera_that_may_not_be_used_is_told_at_its_field(page_of, expect):
     )
     page.get_by_role("button", name="Camera").click()
     expect(page.locator("[data-field=image] .problem")).to_have_text("The browser may not use the camera.")
-    page.get_by_role("button", name="Example").click()
+    page.get_by_role("link", name="Example").click()
     expect(page.locator("[data-field=image] .problem")).to_be_hidden()
 
 

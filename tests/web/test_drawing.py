@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flaskship.results import COLOURS, Boxes, Segmentation
+from flaskship.results import COLOURS, Boxes, Segmentation, ink
 from flaskship.schema import Field, FieldType, Signature, Task
 from flaskship.web import drawing
 
@@ -103,5 +103,5 @@ def test_a_label_can_be_read_on_its_colour(colour):
             for part, each in zip((0.2126, 0.7152, 0.0722), shares, strict=True)
         )
 
-    lights = sorted([light(colour), {"#000": 0.0, "#fff": 1.0}[drawing.ink(colour)]])
+    lights = sorted([light(colour), {"#000": 0.0, "#fff": 1.0}[ink(colour)]])
     assert (lights[1] + 0.05) / (lights[0] + 0.05) >= 4.5  # https://www.w3.org/TR/WCAG22/#contrast-minimum

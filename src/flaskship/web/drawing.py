@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flaskship.results import COLOURS, Boxes, Segmentation
+from flaskship.results import COLOURS, Boxes, Segmentation, ink
 from flaskship.schema import Columns, FieldType, Signature
 
 if TYPE_CHECKING:
@@ -140,10 +140,3 @@ def _layer(found: Boxes | Segmentation, index: int, size: tuple[int, int]) -> La
 def colour(number: int) -> str:
     """That of a class."""
     return COLOURS[number % len(COLOURS)]
-
-
-def ink(colour: str) -> str:
-    """Black or white, whichever is read better on a colour such as "#3cb44b". https://www.w3.org/TR/WCAG22/"""
-    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares)
-    return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"

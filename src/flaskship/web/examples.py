@@ -149,18 +149,25 @@ def _limits(schema: Mapping[str, Any]) -> Limits:
 
 
 def picture(width: int, height: int) -> bytes:
-    """A PNG: a light field with a dark square and a round spot in it. https://www.w3.org/TR/png-3/"""
-    rows = []
+    """A PNG: a square, a triangle and a circle on a light ground. https://www.w3.org/TR/png-3/"""
+    side, rows = min(width, height), []
     for y in range(height):
         row = bytearray(b"\x00")  # of filter type 0
         for x in range(width):
-            square = width // 8 <= x < width // 2 and height // 8 <= y < height // 2
-            spot = (x - 0.7 * width) ** 2 + (y - 0.65 * height) ** 2 < (0.2 * min(width, height)) ** 2
-            row += b"\x1f\x4e\x79" if square else b"\xd9\x5f\x02" if spot else b"\xee\xf2\xf5"
+            row += _shape(x / side, y / side)
         rows.append(bytes(row))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+
+
+def _shape(x: float, y: float) -> bytes:
+    """The colour of a place, in shares of the picture's shorter side."""
+    if abs(x - 0.34) < 0.2 and abs(y - 0.34) < 0.2:
+        return b"\x1f\x4e\x79"
+    if (x - 1.22) ** 2 + (y - 0.6) ** 2 < 0.24**2:
+        return b"\xd9\x5f\x02"
+    return b"\x1b\x9e\x77" if 0.5 < y < 0.92 and abs(x - 0.74) < 0.58 * (y - 0.5) else b"\xee\xf2\xf5"
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

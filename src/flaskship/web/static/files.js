@@ -49,7 +49,6 @@ function prepare(drop) {
     });
   }
   const sample = drop.querySelector(".sample");
-  sample.setAttribute("role", "button");
   sample.addEventListener("click", async (event) => {
     event.preventDefault();
     const blob = await (await fetch(sample.href)).blob();
