@@ -495,7 +495,7 @@ def rewritten(path: Path, into: Path, **changes: bytes) -> Path:
             end = next((each for each in changes if name.endswith(each.replace("__", "/"))), None)
             new.writestr(name, old.read(name) if end is None else left.pop(end))
         for name, content in left.items():
-            new.writestr(f"m/{name.replace('__', '/')}", content)
+            new.writestr(f"{old.namelist()[0].partition('/')[0]}/{name.replace('__', '/')}", content)
     return into
 
 

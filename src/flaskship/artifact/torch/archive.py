@@ -12,14 +12,16 @@ import json
 import pickle
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from flaskship.artifact.sniff import Format, Sniffed
-from flaskship.errors import UnsafePickle
+from flaskship.artifact.sniff import MEMBER_LIMIT, Format, Sniffed
+from flaskship.errors import NotRecognised, UnsafePickle
 
 MEMBERS: Final = re.compile(
     r"([^/]+/)?(archive_format|archive_version|version|byteorder|\.data/\w+|\.format_version|\.storage_alignment"
@@ -34,78 +36,80 @@ CALLS: Final = re.compile(
     r"|_operator\.(add|sub|mul|truediv|floordiv|mod|pow|neg|pos|eq|ne|lt|le|gt|ge|and_|or_|not_|getitem)"
     r"|math\.(ceil|floor|sqrt|trunc|pow|log2)|torch\.sym_(float|int|ite|max|min|not|sum|sqrt)|torch\._sym_sqrt"
 )
-WORDS: Final = frozenset(
-    [
-        "Symbol",
-        "Integer",
-        "Float",
-        "Rational",
-        "Add",
-        "Mul",
-        "Pow",
-        "Max",
-        "Min",
-        "Mod",
-        "PythonMod",
-        "FloorDiv",
-        "CeilDiv",
-        "CleanDiv",
-        "ModularIndexing",
-        "Where",
-        "CeilToInt",
-        "FloorToInt",
-        "PowByNatural",
-        "FloatPow",
-        "IntTrueDiv",
-        "FloatTrueDiv",
-        "ToFloat",
-        "RoundToInt",
-        "TruncToInt",
-        "LShift",
-        "RShift",
-        "Eq",
-        "Ne",
-        "Equality",
-        "Unequality",
-        "StrictLessThan",
-        "LessThan",
-        "StrictGreaterThan",
-        "GreaterThan",
-        "Lt",
-        "Le",
-        "Gt",
-        "Ge",
-        "And",
-        "Or",
-        "Not",
-        "Piecewise",
-        "positive",
-        "negative",
-        "nonnegative",
-        "nonpositive",
-        "nonzero",
-        "zero",
-        "integer",
-        "real",
-        "finite",
-        "True",
-        "False",
-    ]
-)
-EXPRESSION: Final = re.compile(r"(?:'\w*'|[A-Za-z_]\w*|\d+(?:\.\d*)?(?:e-?\d+)?|[-+*/()=, <>&|~])*")
+WORDS: Final = frozenset([
+    "Symbol", "Integer", "Float", "Rational", "Add", "Mul", "Pow", "Max", "Min", "Mod", "PythonMod",
+    "FloorDiv", "CeilDiv", "CleanDiv", "ModularIndexing", "Where", "CeilToInt", "FloorToInt", "PowByNatural",
+    "FloatPow", "IntTrueDiv", "FloatTrueDiv", "ToFloat", "RoundToInt", "TruncToInt", "LShift", "RShift", "Eq",
+    "Ne", "Equality", "Unequality", "StrictLessThan", "LessThan", "StrictGreaterThan", "GreaterThan", "Lt",
+    "Le", "Gt", "Ge", "And", "Or", "Not", "Piecewise", "positive", "negative", "nonnegative", "nonpositive",
+    "nonzero", "zero", "integer", "real", "finite", "True", "False",
+])  # fmt: skip
+EXPRESSION: Final = re.compile(r"(?:'\w*'|[A-Za-z_]\w*|\d+(?:\.\d*)?(?:e-?\d+)?|[-+*/()=, <>&|~])*+")
 SYMBOL: Final = re.compile(r"z?u?[sf]\d+|u\d+")
-OF_SCRIPT: Final = re.compile(rb"\b(?:torch|aten)\.(save|from_file|_from_file)\b")
+OF_SCRIPT: Final = re.compile(rb"\b(save|_?from_file)\b")  # however it comes to its name
+OF_ENUM: Final = re.compile(r"__enum__|\\u00[2-7]")  # of any module, which is imported; or its name, hidden
+BROKEN: Final = (
+    *(ValueError, LookupError, TypeError, AttributeError, RecursionError, RuntimeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+DENSEST: Final = 100  # times its bytes that a file may unpack to
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """An archive as both of torch's readers have it, Python's and its own: each may take another directory for it."""
+
+    archive: zipfile.ZipFile
+    own: Any  # None where this one finds no archive, and torch takes Python's
+
+    def names(self) -> list[str]:
+        """Raises `Twofold`."""
+        found = self.archive.namelist()
+        tails = sorted(each.partition("/")[2] for each in found)
+        if len({each.lower() for each in found}) != len(found):  # torch's reader does not mind the case
+            raise Twofold("has two members of one name")
+        if self.own is not None and sorted(self.own.get_all_records()) != tails:
+            raise Twofold("is two archives in one")
+        return found
+
+    def read(self, name: str) -> bytes:
+        """Raises `Twofold`."""
+        content = self.archive.read(name)
+        if self.own is not None and self.own.get_record(name.partition("/")[2]) != content:
+            raise Twofold("is two archives in one")
+        return content
+
+
+class Twofold(Exception):
+    """What is read depends on who reads."""
 
 
 def refuse_unsafe(found: Sniffed) -> None:
-    """Raises `UnsafePickle` naming what in the archive could run code."""
-    with zipfile.ZipFile(found.path) as archive:
-        names = [each.lower() for each in archive.namelist()]  # torch's reader does not mind the case
-        if len(set(names)) != len(names):
-            raise _unsafe(found.path, "has two members of one name")
-        odd = _of_script(archive) if found.format is Format.TORCHSCRIPT else _of_export(archive)
-        for each in odd:
-            raise _unsafe(found.path, each)
+    """Raises `UnsafePickle` naming what in the archive could run code, `NotRecognised` for what is damaged."""
+    try:
+        with zipfile.ZipFile(found.path) as archive:
+            odd = _odd(found, archive)
+    except Twofold as error:
+        odd = str(error)
+    except BROKEN as error:
+        said = " ".join(str(error).split())[:200]
+        raise NotRecognised(
+            f"{found.path.name!r} is damaged: {said or 'it is nested too deep'}. Save it anew."
+        ) from error
+    if odd:
+        raise _unsafe(found.path, odd)
+
+
+def _odd(found: Sniffed, archive: zipfile.ZipFile) -> str:
+    promised = sum(each.file_size for each in archive.infolist())
+    if promised > DENSEST * found.path.stat().st_size + MEMBER_LIMIT:
+        return f"unpacks to {promised / 1e9:.1f} GB"
+    try:
+        own = torch._C.PyTorchFileReader(str(found.path))
+    except RuntimeError:  # of a torch that wrote no folder into its archives
+        own = None
+    members = Members(archive, own)
+    return next((_of_script if found.format is Format.TORCHSCRIPT else _of_export)(members), "")
 
 
 def _unsafe(path: Path, what: str) -> UnsafePickle:
@@ -115,29 +119,30 @@ def _unsafe(path: Path, what: str) -> UnsafePickle:
     )
 
 
-def _of_script(archive: zipfile.ZipFile) -> Iterator[str]:
-    for name in archive.namelist():
-        if "/code/" in name and name.endswith(".py") and (found := OF_SCRIPT.search(archive.read(name))):
-            yield f"calls {found[0].decode()}"
+def _of_script(members: Members) -> Iterator[str]:
+    for name in members.names():
+        at = name.lower()
+        if "/code/" in at and at.endswith(".py") and (found := OF_SCRIPT.search(members.read(name))):
+            yield f"calls torch.{found[0].decode()}"
 
 
-def _of_export(archive: zipfile.ZipFile) -> Iterator[str]:
-    for name in archive.namelist():
+def _of_export(members: Members) -> Iterator[str]:
+    for name in members.names():
         if not MEMBERS.fullmatch(name):
             yield f"holds {name!r}"
         elif name.endswith(".json"):
-            content = json.loads(archive.read(name))
+            content = json.loads(members.read(name))
             yield from _of_graph(content)
             if name.endswith("_config.json"):
                 folder = name.rpartition("/")[0]
                 pickled = [each["path_name"] for each in content["config"].values() if each["use_pickle"]]
-                yield from (odd for each in pickled for odd in _of_pickle(archive, f"{folder}/{each}"))
+                yield from (odd for each in pickled for odd in _of_pickle(members, f"{folder}/{each}"))
         elif name.endswith(".pt"):
-            yield from _of_pickle(archive, name)
+            yield from _of_pickle(members, name)
 
 
-def _of_pickle(archive: zipfile.ZipFile, name: str) -> Iterator[str]:
-    content = archive.read(name)
+def _of_pickle(members: Members, name: str) -> Iterator[str]:
+    content = members.read(name)
     if not content:
         return
     try:
@@ -147,19 +152,31 @@ def _of_pickle(archive: zipfile.ZipFile, name: str) -> Iterator[str]:
 
 
 def _of_graph(value: Any) -> Iterator[str]:
-    """What its calls and its shapes name that is no operator and no arithmetic."""
+    """What its calls and its shapes name that is no operator and no arithmetic.
+
+    Values of the graph are kept by names of its author's, who may call one "metadata" or "target".
+    """
+    if isinstance(value, str) and OF_ENUM.search(value):
+        yield f"names an enumeration ({value[:80]!r})"
     if isinstance(value, list):
         for each in value:
             yield from _of_graph(each)
     if not isinstance(value, dict):
         return
     for key, each in value.items():
-        if key in ("target", "as_operator") and isinstance(each, str) and not CALLS.fullmatch(each):
-            yield f"calls {each!r}"
-        elif key == "expr_str" and not arithmetic(str(each)):
-            yield f"has the shape {each!r}"
-        elif key not in ("metadata", "target", "as_operator", "expr_str"):
+        if key in ("target", "as_operator") and isinstance(each, str):
+            if not CALLS.fullmatch(each):
+                yield f"calls {each!r}"
+        elif key == "expr_str":
+            if not arithmetic(str(each)):
+                yield f"has the shape {each!r}"
+        elif key != "metadata" or not _is_plain(each):
             yield from _of_graph(each)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is what metadata are: texts by name, where a call comes from."""
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
 
 def arithmetic(text: str) -> bool:
