@@ -168,11 +168,10 @@ def test_objects_are_hidden_one_by_one_by_kind_and_at_once(page_of, expect):
 
 def test_what_is_pointed_at_stands_out(page_of, expect):
     page = segmented(page_of)
-    page.get_by_text("dog 80 %", exact=False).first.hover()
+    page.locator(".layers label").nth(1).hover()
     expect(page.locator(".layer").nth(0)).to_have_css("opacity", "0.2")
     expect(page.locator(".layer").nth(1)).to_have_css("opacity", "1")
-    shown = page.locator(".drawing img").bounding_box()
-    page.mouse.move(shown["x"] + 0.2 * shown["width"], shown["y"] + 0.2 * shown["height"])
+    page.locator(".box").nth(0).hover()
     expect(page.locator(".layer").nth(0)).to_have_css("opacity", "1")
     expect(page.locator(".layer").nth(1)).to_have_css("opacity", "0.2")
 

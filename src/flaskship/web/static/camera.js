@@ -14,12 +14,12 @@ export function camera(button, take, fail) {
   button.hidden = false;
   let stop = () => {};
   addEventListener("pagehide", () => stop());
-  button.form.addEventListener("reset", () => stop());
+  addEventListener("reset", () => stop());
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
       const stream = await navigator.mediaDevices.getUserMedia(WISHED);
-      stop = await opened(button, stream, take);
+      stop = opened(button, stream, take);
     } catch (error) {
       fail(WHY[error.name] ?? `The camera cannot be used: ${error.message}`);
     }
@@ -28,9 +28,9 @@ export function camera(button, take, fail) {
 }
 
 // What the camera sees, with two buttons. Answers what closes it.
-async function opened(button, stream, take) {
+function opened(button, stream, take) {
   const video = element("video", { "aria-label": "What the camera sees", playsinline: "" });
-  const shoot = element("button", { class: "btn btn-sm btn-primary", type: "button" }, "Take the picture");
+  const shoot = element("button", { class: "btn btn-sm btn-primary", type: "button", disabled: "" }, "Take the picture");
   const close = element("button", { class: "btn btn-sm btn-link", type: "button" }, "Close the camera");
   const finder = element("div", { class: "finder" }, video, element("div", { class: "ways" }, shoot, close));
   const stop = () => {
@@ -53,7 +53,7 @@ async function opened(button, stream, take) {
   video.srcObject = stream;
   button.hidden = true;
   button.parentElement.after(finder);
-  await video.play();
-  shoot.focus();
+  video.addEventListener("playing", () => { shoot.disabled = false; shoot.focus(); }, { once: true });
+  video.play().catch(() => {}); // closed before it began
   return stop;
 }
