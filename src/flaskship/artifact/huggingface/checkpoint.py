@@ -51,17 +51,23 @@ def is_one(folder: Path) -> bool:
 
 
 def files(folder: Path) -> dict[str, int]:
-    """What is needed to load it, by path, with its size in bytes.
-
-    Of weights that are there in several formats, safetensors alone.
-    """
+    """What is needed to load it, by path, with its size in bytes: of weights those alone that are loaded."""
     names = sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
-    names = [each for each in names if not LEFT.search(each)]
-    safe = [each for each in names if each.endswith(SAFE) and "/" not in each]
+    loaded, own = weights(folder), bool(config(folder).get("auto_map"))
     kept = [
-        each for each in names if each.endswith(TEXTS) or each.endswith(SAFE) or (each.endswith(".bin") and not safe)
+        each
+        for each in names
+        if not LEFT.search(each)
+        and (each in loaded or (each.endswith(TEXTS) and each not in LOADED) or (own and is_weights(each)))
     ]
-    return {each: (folder / each).stat().st_size for each in kept if not (safe and each.endswith(".bin.index.json"))}
+    return {each: (folder / each).stat().st_size for each in kept}
+
+
+def weights(folder: Path) -> list[str]:
+    """The files of its weights that are loaded, an index before those that it names; none where there are none."""
+    first = next((each for each in LOADED if (folder / each).is_file()), "")
+    parts = set(read(folder / first).get("weight_map", {}).values()) if first.endswith(".json") else set()
+    return [first, *sorted(parts)] if first else []
 
 
 def check(folder: Path) -> None:
@@ -75,19 +81,18 @@ def check(folder: Path) -> None:
         )
     if kind := (said.get("quantization_config") or {}).get("quant_method"):
         raise TargetError(f"{name} is quantised by {kind!r}, which is not served. Take it as it was before.")
-    weights = [each for each in LOADED if (folder / each).is_file()]
-    if not weights:
+    found = weights(folder)
+    if not found:
         other = next(iter(sorted(each.name for each in folder.glob(f"*{SAFE}"))), "none")
         raise TargetError(
             f"{name} has its weights in {other!r}. Name that 'model.safetensors', as transformers reads it."
         )
-    with (folder / weights[0]).open("rb") as file:
-        begins = file.read(len(POINTER))
-    if begins == POINTER:
-        raise TargetError(f"{weights[0]!r} in {name} is a Git LFS pointer, not the file itself: run git lfs pull")
-    parts = sorted(set(read(folder / weights[0]).get("weight_map", {}).values())) if "index" in weights[0] else []
-    if missing := [each for each in parts if not (folder / each).is_file()]:
-        raise TargetError(f"{name} lacks {missing[0]!r}, one of the {len(parts)} files of its weights. Put it there.")
+    for each in found:
+        if not (folder / each).is_file():
+            raise TargetError(f"{name} lacks {each!r}, one of the {len(found) - 1} files of its weights. Put it there.")
+        with (folder / each).open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                raise TargetError(f"{each!r} in {name} is a Git LFS pointer, not the file itself: run git lfs pull")
 
 
 def is_weights(name: str) -> bool:
@@ -96,7 +101,7 @@ def is_weights(name: str) -> bool:
 
 def is_safe(folder: Path) -> bool:
     """Whether its weights are safetensors, from which nothing can run."""
-    return any(folder.glob(f"*{SAFE}"))
+    return any(each.endswith(SAFE) for each in weights(folder))
 
 
 def config(folder: Path) -> dict[str, Any]:

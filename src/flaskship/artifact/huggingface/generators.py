@@ -21,6 +21,7 @@ SUMMARISERS = ("pegasus", "pegasus_x", "bigbird_pegasus", "led")
 TRANSLATORS = ("marian", "m2m_100", "mbart", "nllb-moe", "fsmt")
 SENTENCES = re.compile(r"(?<=[.!?…])(?=\s)|(?<=[。！？])|(?<=\S)(?=\s*\n)")  # where one ends
 PARTS = 64  # of a text that is translated
+SHOWN = 16  # tokens of an example, which is also what is answered when a bundle is made and when it is loaded
 STOPS = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=100)]],
     Meta(max_length=8, description="Texts before which it ends"),
@@ -113,7 +114,7 @@ def _joined(parts: list[str], answers: list[Any]) -> str | BadInput:
 def continuing(network: Network) -> list[Way]:
     """A text that goes on from a prompt: whole, and as it comes."""
     network.tokenizer.padding_side = "left"  # what is written comes after the text, not after padding
-    fields = writing.fields(network, max(1, min(network.limit or LONGEST, LONGEST) - 1))
+    fields = writing.fields(network, max(1, min(network.limit or LONGEST, LONGEST) - 1), SHOWN)
     takes, before = _said(bool(getattr(network.tokenizer, "chat_template", None)))
     takes |= {**fields.takes, "stop": STOPS}
     usual = {**before, **fields.defaults, "stop": []}

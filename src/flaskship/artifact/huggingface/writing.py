@@ -54,10 +54,12 @@ class Fields:
     defaults: Mapping[str, Any]
 
 
-def fields(network: Network, longest: int) -> Fields:
+def fields(network: Network, longest: int, shown: int = 0) -> Fields:
+    """`longest` is the most tokens of an answer; `shown` are those of an example, where that is not the default."""
     said = network.model.generation_config
     wanted = said.max_new_tokens or said.max_length or USUAL
-    tokens = Annotated[int, Meta(ge=1, le=longest, description="The most tokens of the answer")]
+    example = [min(shown, wanted, longest)] if shown else None
+    tokens = Annotated[int, Meta(ge=1, le=longest, description="The most tokens of the answer", examples=example)]
     fewest = Annotated[int, Meta(ge=0, le=longest, description="The fewest tokens of the answer")]
     least = said.min_length if network.config.is_encoder_decoder else 0
     defaults = {
