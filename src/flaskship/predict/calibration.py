@@ -23,7 +23,7 @@ from flaskship.schema import Answer, Columns
 LEAST, MOST = 8, 256  # rows that are chosen, whatever is measured
 BUDGET = 1.0  # seconds for all
 LONG = 0.25  # seconds of one call, in which all others wait
-TIMES = 3  # each number of rows is tried; the first call of a shape may cost more
+TIMES = 5  # each number of rows is tried; the first call of a shape may cost more, and others be at work
 NEAR = 0.97  # of the most rows a second
 ROOM = 2**26  # bytes of columns
 
