@@ -173,6 +173,17 @@ def test_a_truncated_file_is_said_in_one_sentence(folder: Path, tmp_path: Path, 
         artifact.open(tmp_path / name)
 
 
+def test_a_configuration_that_is_a_number_is_said_in_one_sentence(folder: Path, tmp_path: Path) -> None:
+    import h5py
+
+    path = tmp_path / "net.h5"
+    path.write_bytes(next(folder.glob("*.h5")).read_bytes())
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = 3
+    with pytest.raises(NotRecognised, match="truncated or damaged"):
+        artifact.open(path)
+
+
 def changed(path: Path, into: Path, config: dict[str, str], **members: bytes) -> Path:
     """The archive with words of its configuration exchanged, and other members."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(into, "w") as new:

@@ -28,7 +28,7 @@ PARTS: Final = re.compile(
 )
 CODE: Final = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 OF_TENSORFLOW: Final = ("TextVectorization", "StringLookup", "IntegerLookup", "Hashing", "HashedCrossing")
-BROKEN: Final = (OSError, KeyError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+BROKEN: Final = (OSError, KeyError, TypeError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 DENSEST: Final = 100  # times its bytes that a file may unpack to
 
 
