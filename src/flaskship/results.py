@@ -104,7 +104,8 @@ class Boxes:
 class Segmentation:
     """Objects found in a picture, each with the pixels that are its own. The rest is as in `Boxes`.
 
-    masks        (objects, height, width), true where the object is; of the size of the picture. None: there are none
+    masks        (objects, height, width), true where the object is; of the size of the picture, or of the picture made
+                 smaller. None: there are none
     """
 
     boxes: Sequence[Sequence[float]]
@@ -165,7 +166,7 @@ class Segmentation:
         """Each mask as a PNG of one bit a pixel, white where the object is. Needs Pillow."""
         if self.masks is None:
             return []
-        return [_png(_pillow().fromarray(mask.astype(np.uint8) * 255).convert("1")) for mask in self.masks]
+        return [_png(_pillow().fromarray(mask)) for mask in self.masks]
 
     def drawn(self, image: Image.Image) -> Image.Image:
         """A copy of `image` with the masks in colour, the boxes, their names and scores on it, in RGB."""
