@@ -126,3 +126,15 @@ def test_a_model_that_refuses_some_made_up_rows_is_served(tmp_path, compiles):
     rows = made.golden.columns
     assert len(rows["x0"]) == GOLDEN_ROWS
     assert min(rows["x0"].min(), rows["x1"].min()) > -1
+
+
+@pytest.mark.needs("torch")
+def test_a_net_for_a_gpu_is_no_graph(tmp_path):
+    import torch
+
+    rows = {0: torch.export.Dim("rows")}
+    program = torch.export.export(torch.nn.Linear(2, 1), (torch.zeros(3, 2),), dynamic_shapes=(rows,))
+    torch.export.save(program, tmp_path / "net.pt2")
+    made = make.make(tmp_path / "net.pt2", Settings(gpu=True), tmp_path / "bundle")
+    assert (made.manifest.compilation.compiled, made.manifest.compilation.reason) == (False, "it is for a GPU")
+    assert [each for each in made.manifest.requirements if each.startswith("torch==")]
