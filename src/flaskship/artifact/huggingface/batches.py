@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 ROWS = 32
 TOKENS = 8192  # of a batch, padding included
 CALL = 64  # tokens whose computing takes as long as a call of the network takes besides
@@ -46,11 +48,15 @@ def _ends(lengths: Sequence[int], rows: int, tokens: int, call: int) -> list[int
 
     The best parts of the first n are a last one, and the best parts of those before it.
     """
-    cost, begun = [0], [0]
+    if lengths[0] == lengths[-1]:
+        most = max(1, min(rows, tokens // max(1, lengths[0])))
+        return [*range(most, len(lengths), most), len(lengths)]
+    cost, begun = np.zeros(len(lengths) + 1), [0]
+    places = np.arange(len(lengths))
     for end, longest in enumerate(lengths, 1):
-        starts = [end - 1, *(s for s in range(max(0, end - rows), end - 1) if longest * (end - s) <= tokens)]
-        best, start = min((cost[start] + call + longest * (end - start), start) for start in starts)
-        cost.append(best)
+        low = min(end - 1, max(0, end - rows, end - tokens // longest))
+        start = low + int((cost[low:end] - longest * places[low:end]).argmin())
+        cost[end] = cost[start] + call + longest * (end - start)
         begun.append(start)
     ends = [len(lengths)]
     while ends[-1] and begun[ends[-1]]:
