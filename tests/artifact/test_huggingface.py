@@ -68,6 +68,33 @@ def test_vectors_are_means_over_the_text_alone(tmp_path: Path) -> None:
     assert not np.allclose(long, short)
 
 
+def test_a_text_is_answered_alike_alone_and_beside_others_whatever_side_its_tokenizer_pads(tmp_path: Path) -> None:
+    config = transformers.GPT2Config(
+        vocab_size=200, n_positions=64, n_embd=32, n_layer=2, n_head=2, eos_token_id=3, **networks.labelled("a", "b")
+    )
+    bare = networks.tokenizer(ends=False)
+    bare.pad_token = None
+    folders = [
+        networks.save(tmp_path / "vectors", networks.bert("Model"), networks.tokenizer()),
+        networks.save(tmp_path / "last", transformers.GPT2ForSequenceClassification(config).eval(), bare),
+    ]
+    for folder, numbers in zip(folders, (np.asarray, lambda labels: list(labels.probabilities.values())), strict=True):
+        told = json.loads((folder / "tokenizer_config.json").read_text())
+        (folder / "tokenizer_config.json").write_text(json.dumps(told | {"padding_side": "left"}))
+        model = load(folder)
+        short, _ = answers(model, ["ship late", networks.SENTENCES[0]])
+        assert numbers(short) == pytest.approx(numbers(answers(model, ["ship late"])[0]), abs=1e-5)
+
+
+def test_a_picture_of_16_bits_is_seen_as_one_of_8(tmp_path: Path) -> None:
+    model = load(networks.picture_models(tmp_path)["photo"])
+    levels = np.linspace(0, 65535, 32 * 32).astype(np.uint16).reshape(32, 32)
+    fine, coarse = Image.fromarray(levels), Image.fromarray((levels >> 8).astype(np.uint8))
+    assert fine.mode == "I;16"
+    fine, coarse = asked(model, {"image": fine}, {"image": coarse})
+    assert fine.probabilities == pytest.approx(coarse.probabilities)
+
+
 def test_a_folder_of_sentence_transformers_gives_the_vector_that_its_modules_say(tmp_path: Path) -> None:
     folder = networks.save(tmp_path, networks.bert("ForMaskedLM"), networks.tokenizer())
     net = transformers.AutoModel.from_pretrained(folder).eval()

@@ -175,10 +175,11 @@ Word = tuple[int, int, int, str, float]  # start, end, tokens to the window's ne
 
 def _words(network: Network, logits: Any, window: dict[str, Any]) -> list[Word]:
     """Each word with the label of its first token."""
-    scores, best = torch.softmax(logits.float(), -1).max(-1)
+    count = len(window["words"])
+    own = logits[-count:] if network.tokenizer.padding_side == "left" else logits[:count]
+    scores, best = torch.softmax(own.float(), -1).max(-1)
     found: list[Word] = []
     last = None
-    count = len(window["words"])
     for at, word in enumerate(window["words"]):
         start, end = window["offset_mapping"][at]
         if word is None or window["special_tokens_mask"][at] or start == end:

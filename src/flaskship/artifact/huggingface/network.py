@@ -18,6 +18,7 @@ from flaskship.errors import BadInput, TargetError
 SHOWN = 12  # labels, of many
 ENDLESS = 10**9  # transformers writes 10**30 where a tokenizer says no limit
 SHIFTED = ("roberta", "camembert", "mpnet", "longformer", "data2vec-text", "ibert", "esm", "led", "bertweet")
+ENDING = ("xlnet",)  # read a text off the last place, whatever stands there
 Tokens = Mapping[str, list[int]]
 
 
@@ -46,6 +47,11 @@ class Network:
         files = set(getattr(found, "vocab_files_names", {}).values())
         if files and not any((self.folder / each).is_file() for each in files):  # transformers makes an empty one
             raise TargetError(f"{self.folder.name!r} has no tokenizer. Save it there: tokenizer.save_pretrained.")
+        found.padding_side = "left" if self.config.model_type in ENDING else "right"  # else padding shifts the places
+        if found.pad_token is None:
+            found.pad_token = found.eos_token or found.unk_token
+        if getattr(self.config, "pad_token_id", 0) is None:  # by which a text's last token is found
+            self.config.pad_token_id = found.pad_token_id
         return found
 
     @cached_property
@@ -131,8 +137,6 @@ class Network:
         """Tokens of several texts as tensors, padded to the longest of them."""
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
         rows = [{name: each[name] for name in names} for each in parts]
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token or self.tokenizer.unk_token
         found = self.tokenizer.pad(rows, return_tensors="pt", padding=True, return_attention_mask=True)
         self.read.tokens += found["input_ids"].numel()
         self.read.padding += found["input_ids"].numel() - sum(len(each["input_ids"]) for each in rows)

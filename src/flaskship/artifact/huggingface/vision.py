@@ -40,7 +40,7 @@ def _seen(
     """
     if not pictures:
         return []
-    inputs = [network.processor(images=each.convert("RGB"), return_tensors="pt") for each in pictures]
+    inputs = [network.processor(images=_plain(each), return_tensors="pt") for each in pictures]
     keys = [(tuple(inputs[at]["pixel_values"].shape), key) for at, key in enumerate(alike)]
     found: list[Any] = [None] * len(pictures)
     for part in by_length([1] * len(pictures), keys, rows=TOGETHER):
@@ -53,6 +53,13 @@ def _seen(
         for at, each in zip(part, answer(output, sizes, alike[part[0]]), strict=True):
             found[at] = each
     return found
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """In RGB; of 16 bits the upper 8 are seen, where Pillow would take all but the darkest for white."""
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return picture.convert("RGB")
 
 
 def classification(network: Network) -> list[Way]:
