@@ -234,6 +234,7 @@ def test_a_long_text_has_room_and_is_counted_but_not_cut(page_of, expect):
     page = page_of("shorten")
     area, counter = page.locator("textarea[name=text]"), page.locator(".counter")
     assert area.bounding_box()["height"] > 200
+    expect(page.locator("[data-field=text]")).to_contain_text("at least 1 character, at most 2,000 characters")
     area.fill("two words")
     expect(counter).to_have_text("2 words, 9 of 2,000 characters")
     area.fill("word " * 500)
