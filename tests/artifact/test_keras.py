@@ -6,6 +6,7 @@ import dataclasses
 import io
 import shutil
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -127,13 +128,16 @@ def test_pictures_have_their_sizes_and_the_values_that_a_rescaling_means(folder:
     assert (field.shape, field.usual, field.low, field.high) == ((-1, -1, 3), (32, 32, 3), 0, 255)
 
 
-def test_what_torch_cannot_follow_keras_itself_answers(folder: Path, tmp_path: Path) -> None:
+def test_what_torch_cannot_follow_keras_itself_answers(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = np.array([[5, 6, 7, 0, 0], [1, 2, 3, 4, 5]])
     np.save(tmp_path / "words.npy", words)
     bundle = bundled(folder / "steps.keras", tmp_path / "b", sample=tmp_path / "words.npy")
     assert bundle.manifest.model == "model.keras"
     assert "torch.export cannot follow" in bundle.manifest.compilation.reason
     assert {each.partition("=")[0] for each in bundle.manifest.requirements} == {"keras", "torch", "h5py", "numpy"}
+    monkeypatch.setattr(tempfile, "mkdtemp", None)  # as in a container that may write nowhere
     model = bundle.load()
     found = model.predict({model.signature.names[0]: words}).values[0]
     np.testing.assert_allclose(found, answers(folder / "steps.keras", words)[0][:, 0], rtol=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -60,10 +61,8 @@ def opened(found: Sniffed, *, trust: bool = False) -> Net:
         )
     made = archive.version(found, trust=trust)
     try:
-        with tempfile.TemporaryDirectory() as folder, quiet():
-            link = Path(folder, "model.h5" if found.detail == "HDF5" else "model.keras")  # which Keras goes by
-            link.symlink_to(found.path.resolve())
-            model = keras.saving.load_model(link, compile=False, safe_mode=not trust)
+        with _suffixed(found) as path, quiet():
+            model = keras.saving.load_model(path, compile=False, safe_mode=not trust)
     except Exception as error:  # of Keras, which raises what comes, on a configuration of any version
         raise _refused(found, made, error) from error
     if not getattr(model, "inputs", None):
@@ -72,6 +71,19 @@ def opened(found: Sniffed, *, trust: bool = False) -> Net:
     net = Net(model, made)
     net.eval()
     return net
+
+
+@contextmanager
+def _suffixed(found: Sniffed) -> Iterator[Path]:
+    """The file under a name by which Keras tells what it is."""
+    suffixes = (".h5", ".hdf5") if found.detail == "HDF5" else (".keras",)
+    if found.path.suffix in suffixes:  # a container may have nowhere to write
+        yield found.path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, f"model{suffixes[0]}")
+        link.symlink_to(found.path.resolve())
+        yield link
 
 
 def _refused(found: Sniffed, made: str, error: Exception) -> NotRecognised:
