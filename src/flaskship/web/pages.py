@@ -103,7 +103,8 @@ def add_model(app: Blueprint, subject: Subject, site: Site) -> None:
         except BadInput as error:  # too large: a browser gets the page, with why
             if not request.accept_mimetypes.accept_html or wants_json():
                 raise
-            return model_page(subject, site, {}, Told(status=error.status, detail=error.detail))
+            at = tuple(Problem(name, error.detail) for name in subject.files) if len(subject.files) == 1 else ()
+            return model_page(subject, site, {}, Told(status=error.status, detail=error.detail, problems=at))
         return posted(subject, site, body, request.environ.get("CONTENT_TYPE", ""))
 
     def diagram() -> Response:
