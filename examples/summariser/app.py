@@ -1,7 +1,7 @@
 """Summaries of short news.
 
     flaskship serve app.py
-    curl localhost:8000/summarise -d 'text=Upton won 3:1 against Yarm. Clara Novak scored 2 of the goals for the winners.'
+    curl localhost:8000/summarise -d 'text=Upton won 3:1 against Yarm. Clara Novak scored 2 of the goals for Upton.'
 
 The folder `model` beside this file has the checkpoint, as `save_pretrained` writes it: another one may be put there.
 
