@@ -413,6 +413,8 @@ def test_a_way_of_computing_is_taken_where_it_pays_and_kept_in_the_bundle(
     pays = seconds["channels last",] < 0.9
     assert bundle.manifest.compilation.ways == (("channels last",) if pays else ())
     assert bundle.load().native.program.ways == bundle.manifest.compilation.ways
+    [table] = about.tables(bundle)
+    assert list(table.columns[1].cells) == ["number [3, 32, 32]"]
     shown = dict(about.pairs(bundle))["Compiled"]
     assert shown.startswith("no: the original is faster")
     assert ("Computed in channels last: 64 rows tried" in shown) is pays

@@ -13,7 +13,7 @@ from flaskship.app_bundle import AppBundle, Packed
 from flaskship.artifact.huggingface import checkpoint
 from flaskship.bundle import Bundle, Endpoint, Manifest
 from flaskship.predict.arguments import figure
-from flaskship.schema import Field, FieldType, Limits, Signature
+from flaskship.schema import Field, FieldType, Limits, Output, Signature
 from flaskship.source import Content, Entry, files
 
 RUNTIMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
@@ -171,17 +171,23 @@ def _outputs(signature: Signature) -> str:
         classes = ", ".join(repr(each) for each in signature.classes[:10])
         more = ", …" if len(signature.classes) > 10 else ""
         return f"{classes}{more}" + (" with probabilities" if signature.probabilities else "")
-    names = ", ".join(f"{each.name} ({each.type.value})" for each in signature.outputs[:10])
+    names = ", ".join(f"{each.name} ({_typed(each)})" for each in signature.outputs[:10])
     return names + (", …" if len(signature.outputs) > 10 else "") + (", score" if signature.score else "")
+
+
+def _typed(value: Field | Output) -> str:
+    """`number`; of an array `number [3, any, any]`."""
+    sizes = ", ".join("any" if size < 0 else str(size) for size in value.shape)
+    return f"{value.type.value} [{sizes}]" if sizes else value.type.value
 
 
 def fields(signature: Signature, title: str = "Fields") -> Table:
     table = Table("Field", "Type", "Range or choices", "Default", title=escape(title), title_justify="left", box=None)
     table.columns[0].no_wrap = True
     for field in signature.inputs:
-        kind = field.type.value + (" or null" if field.nullable else "")
+        kind = _typed(field) + (" or null" if field.nullable else "")
         default = "" if field.default is None else str(field.default)
-        table.add_row(escape(field.name), kind, escape(_domain(field)), escape(default))
+        table.add_row(escape(field.name), escape(kind), escape(_domain(field)), escape(default))
     return table
 
 
