@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import shutil
 import sys
 import tempfile
@@ -277,6 +278,29 @@ def test_a_legacy_file_is_recognised_whatever_its_name(folder: Path, tmp_path: P
     model = artifact.open(tmp_path / "net.model")
     np.testing.assert_allclose(model.predict(COLUMNS).values[0], answers(folder / "net.h5", X)[0][:, 0], rtol=1e-4)
     assert model.facts.made_with["keras"] == model.facts.version
+
+
+def layer(kind: str, **config: Any) -> dict[str, Any]:
+    return {"class_name": kind, "config": {"dtype": "float32", **config}}
+
+
+def test_a_legacy_file_of_keras_2_on_tensorflow_answers_as_well(folder: Path, tmp_path: Path) -> None:
+    import h5py
+
+    shutil.copy(folder / "net.h5", tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "a") as file:
+        first, last = (str(each) for each in file["model_weights"].attrs["layer_names"])
+        zeros = {"bias_initializer": {"class_name": "Zeros", "config": {}}}
+        layers = [
+            layer("InputLayer", batch_input_shape=[None, 4], sparse=False, ragged=False, name="dense_input"),
+            layer("Dense", name=first, units=8, activation="relu", use_bias=True, **zeros),
+            layer("Dense", name=last, units=1, activation="linear", use_bias=True, **zeros),
+        ]
+        config = {"class_name": "Sequential", "config": {"name": "sequential", "layers": layers}}
+        file.attrs.update({"model_config": json.dumps(config), "keras_version": b"2.11.0", "backend": b"tensorflow"})
+    model = artifact.open(tmp_path / "old.h5")
+    np.testing.assert_allclose(model.predict(COLUMNS).values[0], answers(folder / "net.h5", X)[0][:, 0], rtol=1e-4)
+    assert model.facts.made_with == {"keras": "2.11.0"}
 
 
 def test_what_inspect_shows(folder: Path, tmp_path: Path) -> None:
