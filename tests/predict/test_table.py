@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -333,6 +334,38 @@ def test_a_spreadsheet_that_would_take_all_memory_is_refused_before_it_is_read(m
         sheets.check(sheet(["age"], [1]))
     with pytest.raises(BadInput, match="cannot be read"):
         sheets.check(sheet(["age"])[:-30])
+
+
+def of_ods(*rows: str) -> bytes:
+    """An ods file with these rows, as XML without names' declarations: it is only looked at."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("content.xml", f'<table:table table:name="a">{"".join(rows)}</table:table>')
+    return out.getvalue()
+
+
+def test_an_ods_reaches_to_its_last_value_however_often_that_is_repeated():
+    value, empty = '<table:table-cell office:value="1" table:number-columns-repeated="{}"/>', "<table:table-cell/>"
+    million = '<table:table-row table:number-rows-repeated="1048575">{}</table:table-row>'
+    one = f"<table:table-row>{value.format(1)}</table:table-row>"
+    sheets.check(of_ods(one, million.format(empty)))  # as LibreOffice ends a sheet
+    for rows in ((one, million.format(value.format(16384))), (million.format(empty), one.replace('"1"/', '"16384"/'))):
+        with pytest.raises(TooLarge, match="1,048,576 × 16,384 cells"):
+            sheets.check(of_ods(*rows))
+
+
+@pytest.mark.parametrize(("row", "column", "refused"), [(1000, 100, False), (1048575, 16383, True)])
+def test_a_cell_far_out_in_an_xlsb_is_found(row, column, refused):
+    out = io.BytesIO()
+    records = b"\x00\x04" + struct.pack("<I", row) + b"\x05\x10" + struct.pack("<IId", column, 0, 1.0)
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("xl/workbook.bin", b"")
+        file.writestr("xl/worksheets/sheet1.bin", b"\x81\x01\x00" + records)
+    if not refused:
+        sheets.check(out.getvalue())
+        return
+    with pytest.raises(TooLarge, match="1,048,576 × 16,384 cells"):
+        sheets.check(out.getvalue())
 
 
 def test_a_cell_of_a_spreadsheet_that_does_not_fit_is_told():
