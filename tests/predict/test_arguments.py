@@ -248,6 +248,11 @@ def problems(read: Callable[[], Any]) -> dict[str, str]:
         (argument(TEXT, limits=Limits(max_length=1)), "ab", "'x' must have at most 1 character, not 2."),
         (argument(TEXT, limits=Limits(pattern="^[0-9]{5}$")), "abc", "'x' must match '^[0-9]{5}$', not 'abc'."),
         (
+            argument(TEXT, limits=Limits(pattern="(a+)+$", max_length=9)),
+            "a" * 60 + "!",
+            "'x' must have at most 9 characters, not 61.",
+        ),
+        (
             argument(TEXT, choices=("red", "green"), closed=True),
             "gren",
             "'gren' is none of the choices of 'x': 'red', 'green'. Did you mean 'green'?",

@@ -60,8 +60,11 @@ def command(target: str, port: int | None, output: Path | None, wait: str, **fla
         if service.page_port not in (0, service.published):
             talk.warn(f"It is written for localhost:{service.page_port}. Publish that: -p {service.page_port}")
         folder = output.resolve() if output else stack.default_folder(service.name)
-        if service.kind is Kind.APP and service.replicas > 1:
-            talk.warn("Each container has files and memory of its own. Where the app keeps state there: --replicas 1")
+        if service.kind is Kind.APP and service.replicas > 1 and not settings.replicas:  # of which nobody spoke
+            talk.warn(
+                f"It runs in {service.replicas} containers: what one keeps in files or memory, the others do not see. "
+                "Where the app keeps something: --replicas 1"
+            )
         made = stack.Stack(service=service, identity=held.id, folder=folder, client=client, say=talk.note)
         url = made.up(patience)
         talk.note(f"{service.name} is ready behind nginx; its files are in {folder}")
