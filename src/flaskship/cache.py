@@ -36,6 +36,7 @@ KEYED = (
 CODED = ("app", "exclude", "env", "secret", "requirement", "server")  # likewise, of functions and apps
 PASSED = ("__pycache__", ".git", "node_modules", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 WRITTEN = (".pyc", ".py.lock", "flaskship.lock")  # by running it, and by building its image
+OF_APP = b'"wanted":'  # in a lock: an app's, from which its bundle is made anew; a function's bundle is made without
 LIBRARIES = (
     *("numpy", "onnxruntime", "onnx", "scikit-learn", "skl2onnx", "pandas", "xgboost", "lightgbm", "catboost"),
     *("torch", "onnxscript", "keras"),
@@ -104,7 +105,8 @@ def key(target: Target, settings: Settings, *, linked: bool = False) -> str:
 def _code(target: Target, linked: bool) -> list[object]:
     """What is told from the outside: where it lies, and the names, sizes and times of all files beside it."""
     place = lock(target)
-    locked = sha256(place) if place.is_file() else ""
+    content = place.read_bytes() if place.is_file() else b""
+    locked = hashlib.sha256(content).hexdigest() if OF_APP in content else ""
     return [str(target.path.resolve()), target.attribute, linked, locked, sorted(listing(target.folder))]
 
 
