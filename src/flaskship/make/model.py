@@ -57,11 +57,7 @@ def make(given: Target, settings: Settings, into: Path, say: Say, **of_code: boo
 def _made(given: Target, target: Path, like: Array | None, settings: Settings, into: Path, say: Say) -> Bundle:
     """The bundle of `given`, of which the file at `target` answers."""
     trust = settings.trust
-    model = (
-        artifact.isolated(target)
-        if settings.isolated
-        else artifact.open(target, trust=trust, like=like, shapes=settings.shape)
-    )
+    model = _opened(target, like, settings)
     sample = samples.read(settings.sample, model, settings.target_column) if settings.sample else None
     if sample:
         model = refined(model, sample.signature)
@@ -97,6 +93,12 @@ def _made(given: Target, target: Path, like: Array | None, settings: Settings, i
     made = bundle.write(into, manifest, files, golden, served.report)
     _replay(made, settings, say)
     return made
+
+
+def _opened(target: Path, like: Array | None, settings: Settings) -> Model:
+    if settings.isolated:
+        return artifact.isolated(target)
+    return artifact.open(target, trust=settings.trust, like=like, shapes=settings.shape)
 
 
 def _with_splits(model: Model) -> Signature:

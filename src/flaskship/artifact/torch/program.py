@@ -65,7 +65,7 @@ class Told:
     made_with: dict[str, str] = field(default_factory=dict)  # distribution -> version that wrote the original
 
     def named(self, given: Sequence[Given]) -> tuple[Given, ...]:
-        names = self.names or [each.name for each in given]
+        names = self.names if len(self.names) == len(given) else [each.name for each in given]
         return tuple(
             replace(each, name=name, span=self.spans.get(name)) for name, each in zip(names, given, strict=True)
         )
