@@ -27,7 +27,14 @@ CHECKPOINT = "model"  # a folder beside this file
 PADDING = 0.5  # of what is computed at once, the share that may be
 TOKENS = 2  # that are generated for a word, at most
 
-Text = Annotated[str, Meta(min_length=1, max_length=20_000, description="News, of up to some 200 words")]
+EXAMPLE = (
+    "Zoe Abbott will lead Nimbus Energy, the company announced on Thursday. The 51 year old follows Hana Fischer, who "
+    "leaves after 2 years. The board voted without dissent."
+)
+
+Text = Annotated[
+    str, Meta(min_length=1, max_length=20_000, description="News, of up to some 200 words", examples=[EXAMPLE])
+]
 Words = Annotated[int, Meta(ge=5, le=200, description="Where the summary is cut off")]
 Beams = Annotated[int, Meta(ge=1, le=4, description="Wordings that are followed up: more are slower, and a bit better")]
 
