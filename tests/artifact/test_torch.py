@@ -293,6 +293,32 @@ def test_a_place_that_a_table_of_words_lacks_never_reaches_the_net(tmp_path: Pat
         Rule(field).of_json([0, 9, 3])
 
 
+def test_places_are_limited_of_each_of_several_inputs_and_no_mask_is(tmp_path: Path) -> None:
+    import torch
+
+    class Masked(torch.nn.Module):  # type: ignore[misc]  # of torch, whose types are not read
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.kinds, self.last = (
+                torch.nn.Embedding(9, 4),
+                torch.nn.Embedding(2, 4),
+                torch.nn.Linear(4, 1),
+            )
+
+        def forward(self, words: Any, kinds: Any, mask: Any) -> Any:
+            return self.last(((self.words(words) + self.kinds(kinds)) * mask[..., None].float()).sum(1))
+
+    zeros = tuple(torch.zeros(2, 5, dtype=torch.int64) for _ in range(3))
+    free = tuple({0: torch.export.Dim.DYNAMIC} for _ in zeros)
+    torch.export.save(torch.export.export(Masked().eval(), zeros, dynamic_shapes=free), tmp_path / "masked.pt2")
+    found = artifact.open(tmp_path / "masked.pt2").signature.inputs
+    assert [(each.name, each.limits.ge, each.limits.le) for each in found] == [
+        ("words", 0, 8),
+        ("kinds", 0, 1),
+        ("mask", None, None),
+    ]
+
+
 def test_several_inputs_of_a_class_have_a_shape_each(net: Path, tmp_path: Path) -> None:
 
     (tmp_path / "two.py").write_text(

@@ -132,22 +132,31 @@ def _answers(program: Program, weights: torch.Tensor, usual: tuple[int, ...]) ->
 
 
 def placed(program: Program, given: tuple[Given, ...]) -> tuple[Given, ...]:
-    """With the span of whole numbers that are places in the first layer's table, as of words: others it cannot answer.
+    """With the spans of whole numbers that are places in a table of weights, as of words: others it cannot answer.
 
     On a card that is not tried: one wrong place would be the end of the process.
     """
-    table = next((each for each in program.weights if each.ndim == 2), None)
-    if len(given) > 1 or given[0].span or given[0].dtype not in (torch.int32, torch.int64) or table is None:
+    tables = [each for each in program.weights if each.ndim == 2]
+    if any(each.device.type != "cpu" for each in tables):
         return given
-    last = len(table) - 1
-    if table.device.type != "cpu" or not _takes(program, given[0], last) or _takes(program, given[0], last + 1):
-        return given
-    return (replace(given[0], span=(0.0, float(last))),)
+    sizes = sorted({len(each) for each in tables})
+    return tuple(replace(each, span=each.span or _places(program, given, each, sizes)) for each in given)
 
 
-def _takes(program: Program, given: Given, value: int) -> bool:
+def _places(program: Program, given: Sequence[Given], of: Given, sizes: Sequence[int]) -> tuple[float, float] | None:
+    """The first and the last place in the table that `of` is for; None where it is for none."""
+    if of.dtype not in (torch.int32, torch.int64):
+        return None
+    ends = (size - 1 for size in sizes if not _takes(program, given, of, size) and _takes(program, given, of, size - 1))
+    last = next(ends, None)
+    return None if last is None else (0.0, float(last))
+
+
+def _takes(program: Program, given: Sequence[Given], of: Given, value: int) -> bool:
+    """Whether it answers rows of zeros, those of one input of that value."""
+    rows = 1 if program.alone else ROWS
     try:
-        program([torch.full((1 if program.alone else ROWS, *given.usual), value, dtype=given.dtype)])
+        program([torch.full((rows, *each.usual), value if each is of else 0, dtype=each.dtype) for each in given])
     except ERRORS:
         return False
     return True
