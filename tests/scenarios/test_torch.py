@@ -135,10 +135,9 @@ def test_two_workers_share_weights_and_cores_and_follow_the_file_of_weights(wide
             assert size > 1_000_000 and alone < size / 4, (size, alone)
             variables = Path(f"/proc/{each}/environ").read_text().split("\0")
             assert f"OMP_NUM_THREADS={max(1, int(cpu.available() / 2))}" in variables
-        before = answered(url)
         saved(weights, 0.25)
-        wait_until(lambda: answered(url) != before, "the new weights answer")
-        np.testing.assert_allclose(answered(url), 600 * (600 * 0.25 * (0.25 * 7) + 0.25))
+        right = 600 * (600 * 0.25 * (0.25 * 7) + 0.25)
+        wait_until(lambda: np.isclose(answered(url), right), "the new weights answer")  # the old ones may for a moment
     finally:
         process.terminate()
         process.communicate(timeout=DEADLINE)
