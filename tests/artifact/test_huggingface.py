@@ -199,6 +199,24 @@ def test_a_folder_that_cannot_be_served_is_told_why_in_a_sentence(name: str, moo
     assert str(tmp_path) not in error.value.detail
 
 
+def test_a_link_to_a_text_elsewhere_goes_into_no_bundle_but_the_cache_of_the_hub_is_its_own(
+    mood: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "models--me--mood" / "snapshots" / "1a2b"
+    shutil.copytree(mood, snapshot, ignore=shutil.ignore_patterns("onnx", "checkpoint-*", "*.pt", "*.h5"))
+    blobs = tmp_path / "models--me--mood" / "blobs"
+    blobs.mkdir()
+    for each in ("config.json", "model.safetensors"):
+        (snapshot / each).rename(blobs / each)
+        (snapshot / each).symlink_to(f"../../blobs/{each}")
+    assert {"config.json", "model.safetensors"} <= {*checkpoint.files(snapshot)}
+    (tmp_path / "credentials").write_text("secret")
+    (snapshot / "vocab.txt").unlink(missing_ok=True)
+    (snapshot / "vocab.txt").symlink_to(tmp_path / "credentials")
+    with pytest.raises(TargetError, match=r"'vocab\.txt' in '1a2b' is a link"):
+        checkpoint.files(snapshot)
+
+
 def test_weights_in_several_files_are_one_network(mood: Path, tmp_path: Path) -> None:
     model = transformers.AutoModelForSequenceClassification.from_pretrained(mood)
     model.save_pretrained(tmp_path, max_shard_size="50KB")

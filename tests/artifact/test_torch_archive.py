@@ -112,9 +112,20 @@ def test_a_graph_that_has_a_module_imported_is_refused(program: Path, tmp_path: 
         artifact.open(changed(program, tmp_path / "odd.pt2", change))
 
 
-def test_a_shape_that_takes_for_ever_to_match_is_refused_at_once(program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "shape",
+    [
+        f"{'a' * 60}!",
+        "9**9**9**9",
+        "1 << 10000000000",
+        "Pow(Integer(9), Pow(Integer(9), Pow(Integer(9), Integer(9))))",
+        "Pow(Pow(Pow(Integer(9), Integer(999)), Integer(999)), Integer(999))",
+        "LShift(Integer(1), 10000000000)",
+    ],
+)
+def test_a_shape_that_takes_for_ever_is_refused_at_once(program: Path, tmp_path: Path, shape: str) -> None:
     def change(graph: Any) -> None:
-        graph["graph_module"]["graph"]["sym_int_values"]["x"] = {"as_expr": {"expr_str": f"{'a' * 60}!", "hint": None}}
+        graph["graph_module"]["graph"]["sym_int_values"]["x"] = {"as_expr": {"expr_str": shape, "hint": None}}
 
     with pytest.raises(UnsafePickle, match="shape"):
         artifact.open(changed(program, tmp_path / "odd.pt2", change))
@@ -153,6 +164,12 @@ def test_what_unpacks_to_gigabytes_is_refused(script: Path, tmp_path: Path) -> N
     large = {**members(script), "net/code/large.py": b" " * (1 << 27)}
     with pytest.raises(UnsafePickle, match=r"unpacks to 0\.1 GB"):
         artifact.open(written(tmp_path / "odd.pt", large, zipfile.ZIP_DEFLATED))
+
+
+def test_weights_without_their_bytes_are_not_taken_for_zeros(program: Path, tmp_path: Path) -> None:
+    empty = next(name for name in members(program) if name.endswith("weight_0"))
+    with pytest.raises(NotRecognised, match="is empty"):
+        artifact.open(written(tmp_path / "odd.pt2", members(program) | {empty: b""}))
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,10 @@ def is_one(folder: Path) -> bool:
 
 
 def files(folder: Path) -> dict[str, int]:
-    """What is needed to load it, by path, with its size in bytes: of weights those alone that are loaded."""
+    """What is needed to load it, by path, with its size in bytes: of weights those alone that are loaded.
+
+    Raises `TargetError` for a link to a text elsewhere, which is no part of the model.
+    """
     names = sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
     loaded, own = weights(folder), bool(config(folder).get("auto_map"))
     kept = [
@@ -60,7 +63,17 @@ def files(folder: Path) -> dict[str, int]:
         if not LEFT.search(each)
         and (each in loaded or (each.endswith(TEXTS) and each not in LOADED) or (own and is_weights(each)))
     ]
+    for each in kept:
+        if not is_weights(each) and not _is_own(folder, folder / each):
+            raise TargetError(f"{each!r} in {folder.name!r} is a link to a file elsewhere. Put the file itself there.")
     return {each: (folder / each).stat().st_size for each in kept}
+
+
+def _is_own(folder: Path, path: Path) -> bool:
+    """Whether a file lies in the folder, or where the hub's cache keeps those of its snapshots."""
+    place, real = path.resolve(), folder.resolve()
+    cached = real.parent.name == "snapshots" and place.is_relative_to(real.parent.parent / "blobs")
+    return place.is_relative_to(real) or cached
 
 
 def weights(folder: Path) -> list[str]:

@@ -7,13 +7,15 @@ TorchScript runs in an interpreter of its own, whose operators can write and map
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import math
 import pickle
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +47,8 @@ WORDS: Final = frozenset([
     "nonzero", "zero", "integer", "real", "finite", "True", "False",
 ])  # fmt: skip
 EXPRESSION: Final = re.compile(r"(?:'\w*'|[A-Za-z_]\w*|\d+(?:\.\d*)?(?:e-?\d+)?|[-+*/()=, <>&|~])*+")
+RAISING: Final = ("Pow", "PowByNatural", "FloatPow", "LShift", "RShift")
+HIGHEST: Final = 1024  # of the exponents in an expression, multiplied
 SYMBOL: Final = re.compile(r"z?u?[sf]\d+|u\d+")
 OF_SCRIPT: Final = re.compile(rb"\b(save|_?from_file)\b")  # however it comes to its name
 OF_ENUM: Final = re.compile(r"__enum__|\\u00[2-7]")  # of any module, which is imported; or its name, hidden
@@ -135,10 +139,20 @@ def _of_export(members: Members) -> Iterator[str]:
             yield from _of_graph(content)
             if name.endswith("_config.json"):
                 folder = name.rpartition("/")[0]
+                _refuse_gaps(members, folder, content["config"])
                 pickled = [each["path_name"] for each in content["config"].values() if each["use_pickle"]]
                 yield from (odd for each in pickled for odd in _of_pickle(members, f"{folder}/{each}"))
         elif name.endswith(".pt"):
             yield from _of_pickle(members, name)
+
+
+def _refuse_gaps(members: Members, folder: str, config: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for a tensor without its bytes, which torch would take for zeros."""
+    for name, each in config.items():
+        sizes = [size.get("as_int", 1) for size in (each.get("tensor_meta") or {}).get("sizes", [])]
+        place = f"{folder}/{each['path_name']}"
+        if not each["use_pickle"] and all(sizes) and not members.archive.getinfo(place).file_size:
+            raise ValueError(f"{place!r}, the values of {name!r}, is empty")
 
 
 def _of_pickle(members: Members, name: str) -> Iterator[str]:
@@ -183,4 +197,21 @@ def arithmetic(text: str) -> bool:
     """Whether `text` is an expression of sizes, as `Add(Symbol('s0', positive=True, integer=True), Integer(1))`."""
     quoted, words = re.findall(r"'(\w*)'", text), re.findall(r"[A-Za-z_]\w*", re.sub(r"'\w*'", "", text))
     names = [*quoted, *(each for each in words if each not in WORDS)]
-    return bool(EXPRESSION.fullmatch(text)) and all(map(SYMBOL.fullmatch, names))
+    return bool(EXPRESSION.fullmatch(text)) and all(map(SYMBOL.fullmatch, names)) and _is_small(text)
+
+
+def _is_small(text: str) -> bool:
+    """Whether no power or shift in it makes a number that takes long to compute."""
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError:
+        return False
+    raised = 1.0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift | ast.RShift):
+            return False
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISING:
+            given = [*node.args[1:], *(each.value for each in node.keywords)]
+            numbers = [each.value for inner in given for each in ast.walk(inner) if isinstance(each, ast.Constant)]
+            raised *= math.prod(max(1.0, abs(float(each))) for each in numbers if isinstance(each, int | float))
+    return raised <= HIGHEST
