@@ -5,6 +5,7 @@ All have the same weights, as many processes as there are CPUs, and one thread o
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -128,24 +129,23 @@ def bentoml(case: Case, near: Callable[[float], int]) -> Contender:
 
 @dataclass(slots=True)
 class Alone:
-    """The model in loops of batches, in as many processes as the servers have."""
+    """The model in loops of batches of the size that suits it best, in as many processes as the servers have."""
 
     case: Case
-    rows: int = CONNECTIONS[-1] // PROCESSES
+    rows: list[int] = field(default_factory=list)  # of a batch, by process
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)  # rows/s of all
     times: list[float] = field(default_factory=list)  # seconds of a batch
 
     def __enter__(self) -> Alone:
-        given = self.case.environment(BATCH=str(self.rows), EXAMPLE=repr(self.case.row))
+        given = self.case.environment(EXAMPLE=json.dumps(self.case.row))
         for _ in range(PROCESSES):
             command = [sys.executable, str(APPS / "network.py")]
             pipe = subprocess.PIPE
             self.processes.append(
                 subprocess.Popen(command, env={**os.environ, **given}, stdin=pipe, stdout=pipe, text=True)
             )
-        for each in self.processes:
-            self._said(each)
+        self.rows = [int(self._said(each)) for each in self.processes]
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -159,7 +159,7 @@ class Alone:
             each.stdin.write(f"{seconds}\n")
             each.stdin.flush()
         found = [tuple(map(float, self._said(each).split())) for each in self.processes]
-        self.rates.append(sum(count * self.rows / taken for count, taken in found))
+        self.rates.append(sum(count * rows / taken for (count, taken), rows in zip(found, self.rows, strict=True)))
         self.times.append(statistics.mean(taken / count for count, taken in found))
 
     def _said(self, process: subprocess.Popen[str]) -> str:
@@ -210,7 +210,7 @@ def summary(loads: Loads, alone: Alone) -> str:
         rows.append((name, str(connections), *shown))
     rate, seconds = statistics.median(alone.rates), statistics.median(alone.times)
     faster = ratio(rates(loads["flaskship", CONNECTIONS[-1]]), alone.rates)
-    loop = f"the model alone, {PROCESSES} loops of {alone.rows} rows"
+    loop = f"the model alone, loops of {' and '.join(map(str, alone.rows))} rows"
     rows.append((loop, "", f"{rate:,.0f}", f"{seconds * 1e3:.1f}", "", "", f"{faster:.2f} ×"))
     head = ("server", "connections", "rows/s", "median ms", "p99 ms", "CPU µs a row", "Flaskship answers")
     return table(head, rows)

@@ -73,24 +73,30 @@ class Loaded:
     asynchronous: bool = False
 
 
+QUICK = 100e-6  # seconds of one row, as in flaskship/web/subject.py
 FAST, APART, JOINED, APP = 2, 16, 32, 32  # threads; see docs/performance.md
 
 
 def _manifest(bundle: Path) -> Mapping[str, Any]:
-    """The manifest, read with no types: the supervisor and an unloaded worker ask, and import no NumPy for it."""
+    return _read(bundle / "manifest.json")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """The object in a file, with no types: the supervisor and an unloaded worker ask, and import no NumPy for it."""
     try:
-        found = json.loads((bundle / "manifest.json").read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}  # loading the bundle will say what is wrong with it
     return found if isinstance(found, dict) else {}
 
 
 def _fast(bundle: Path) -> bool:
-    """Whether a compiled model serves, and none of a net, which may take its time all the same."""
+    """Whether a compiled model serves; of a net, which may take its time all the same, one that was quick when made."""
     found = _manifest(bundle)
     compilation, facts = found.get("compilation"), found.get("facts")
     net = isinstance(facts, dict) and bool(facts.get("scaled"))
-    return isinstance(compilation, dict) and bool(compilation.get("compiled")) and not net
+    slow = net and not 0 < _read(bundle / "report.json").get("served", 0) < QUICK
+    return isinstance(compilation, dict) and bool(compilation.get("compiled")) and not slow
 
 
 def _apart(bundle: Path) -> bool:
