@@ -19,9 +19,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from registries import running
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent.parent
-SCENARIOS = ROOT / "tests" / "scenarios"
+SCENARIOS = "tests/scenarios/"
 LACKING: Counter[str] = Counter()
 
 settings.register_profile(
@@ -35,15 +37,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*names): programs or modules that the test cannot do without")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: one process does all that shares a container engine, another the rest, file by file.
+class Split(LoadScopeScheduling):
+    """For `-n 2`: one process does all that shares a container engine, another the rest, file by file.
 
     The scenarios come first: half of their time they wait for other processes, in which the rest goes on.
     """
-    items.sort(key=lambda item: SCENARIOS not in item.path.parents)
-    for item in items:
-        name = SCENARIOS if SCENARIOS in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(name.relative_to(ROOT))))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SCENARIOS if nodeid.startswith(SCENARIOS) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Split:
+    return Split(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(SCENARIOS))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
