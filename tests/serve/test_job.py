@@ -34,10 +34,3 @@ def test_there_are_more_request_threads_where_their_rows_are_joined(tmp_path: Pa
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert Job(bundles=(tmp_path,), settings=Settings(), shared=tmp_path).threads == threads
     assert Job(bundles=(tmp_path,), settings=Settings(threads=3), shared=tmp_path).threads == 3
-
-
-@pytest.mark.parametrize(("seconds", "threads"), [(40e-6, FAST), (3e-3, JOINED)])
-def test_a_net_that_was_quick_when_its_bundle_was_made_has_few_request_threads(tmp_path: Path, seconds, threads):
-    (tmp_path / "manifest.json").write_text(json.dumps(NET))
-    (tmp_path / "report.json").write_text(json.dumps({"original": 1e-3, "served": seconds}))
-    assert Job(bundles=(tmp_path,), settings=Settings(), shared=tmp_path).threads == threads

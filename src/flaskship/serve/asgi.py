@@ -15,7 +15,7 @@ from granian import _futures, _granian, http
 
 from flaskship.errors import AppFailed
 from flaskship.serve import starting
-from flaskship.serve.job import Job
+from flaskship.serve.job import Job, Loaded
 from flaskship.serve.listen import BACKLOG
 
 CONNECTIONS = 4096  # accepted at once; more wait in the kernel
@@ -39,15 +39,15 @@ class Server:
     def start(self) -> None:
         self._thread.start()
 
-    def open(self, application: Any) -> None:
-        """Answer with `application` from now on, once its lifespan has begun. Raises `AppFailed` where that fails."""
-        self._lifespan = Lifespan(application)
+    def open(self, loaded: Loaded) -> None:
+        """Answer with its application from now on, once its lifespan has begun. Raises `AppFailed` where that fails."""
+        self._lifespan = Lifespan(loaded.application)
         begun = self._lifespan.start()
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(begun, self._loop).result()
         else:
             self._loop.run_until_complete(begun)
-        self._application = application
+        self._application = loaded.application
 
     def drain(self) -> None:
         """Close each connection with its next answer."""

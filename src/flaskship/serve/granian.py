@@ -18,7 +18,7 @@ from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
 from granian.http import HTTP1Settings
 
 from flaskship.serve import starting
-from flaskship.serve.job import WSGI, Job
+from flaskship.serve.job import FAST, WSGI, Job, Loaded
 from flaskship.serve.listen import BACKLOG
 
 CONNECTIONS = 4096  # accepted at once by a worker; more wait in the kernel
@@ -46,6 +46,7 @@ class Server:
     def __init__(self, job: Job, listener: int) -> None:
         self._application: WSGI = starting.wsgi
         self._last: list[tuple[str, str]] = []  # headers of every answer
+        self._job, self._threads = job, job.threads + SPARE + job.streams
         self._seats = threading.Semaphore(job.threads)
         self._seat = threading.local()  # `taken` where this thread has one
         self._stopped = threading.Event()
@@ -57,7 +58,7 @@ class Server:
             os.getpid(),
             (None, holder(listener, False, BACKLOG)),
             None,
-            py_threads=job.threads + SPARE + job.streams,
+            py_threads=self._threads,
             py_threads_idle_timeout=FOR_EVER,  # a thread would take its seat with it
             backpressure=CONNECTIONS,
             http_mode="auto",
@@ -70,9 +71,12 @@ class Server:
         scheduler = _new_cbscheduler(loop, self._answer, impl_asyncio=True)  # type: ignore[no-untyped-call]
         self._worker.serve_mtr(scheduler, loop, self._signal)
 
-    def open(self, application: WSGI) -> None:
-        """Answer with `application` from now on."""
-        self._application = application
+    def open(self, loaded: Loaded) -> None:
+        """Answer with its application from now on; models that take microseconds have few seats."""
+        self._application = loaded.application
+        few = FAST if loaded.direct and not self._job.settings.threads else self._job.threads
+        for _ in range(self._job.threads - few):
+            self._seats.acquire(blocking=False)  # those taken already stay so
 
     def drain(self) -> None:
         """Close each connection with its next answer."""
@@ -80,7 +84,7 @@ class Server:
 
     def stop(self) -> None:
         """Accept no more, answer what is in flight, return."""
-        self._seats.release(SPARE)  # a thread that waits for one keeps its last connection open
+        self._seats.release(self._threads)  # a thread that waits for one keeps its last connection open
         self._signal.set()
         self._stopped.wait()
 

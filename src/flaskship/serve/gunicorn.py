@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
 from flaskship.serve import starting
-from flaskship.serve.job import WSGI, Job
+from flaskship.serve.job import WSGI, Job, Loaded
 
 CONNECTIONS = 1000  # accepted at once by a worker
 THREADS = 4  # of a worker at least: with gunicorn a kept-alive connection occupies none, a request does
@@ -34,9 +34,9 @@ class Server:
     def start(self) -> None:
         self._thread.start()
 
-    def open(self, application: WSGI) -> None:
-        """Answer with `application` from now on."""
-        self._application = application
+    def open(self, loaded: Loaded) -> None:
+        """Answer with its application from now on."""
+        self._application = loaded.application
 
     def drain(self) -> None:
         """Close each connection with its next answer."""

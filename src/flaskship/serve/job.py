@@ -52,7 +52,8 @@ class Job:
         A compiled model takes microseconds: more threads would only pass the interpreter's lock around, so there is
         one, and one more for a client that keeps back a short body; a long one is granian.py's concern. A slow model
         gains, since its batcher joins those who wait; a function that is called row by row runs in all at the same
-        time, so it has fewer. Of an app nothing is known but that it may wait for others.
+        time, so it has fewer. A net may be either, which its worker finds out. Of an app nothing is known but that it
+        may wait for others.
         """
         if self.app:
             return (self.settings.threads or APP) + self.settings.max_queue  # these wait for a seat: foreign/around.py
@@ -71,32 +72,27 @@ class Loaded:
     application: Any  # WSGI, or ASGI where `asynchronous`
     names: tuple[str, ...]  # of the models
     asynchronous: bool = False
+    direct: bool = False  # models that take microseconds, which gain nothing from many threads
 
 
-QUICK = 100e-6  # seconds of one row, as in flaskship/web/subject.py
 FAST, APART, JOINED, APP = 2, 16, 32, 32  # threads; see docs/performance.md
 
 
 def _manifest(bundle: Path) -> Mapping[str, Any]:
-    return _read(bundle / "manifest.json")
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    """The object in a file, with no types: the supervisor and an unloaded worker ask, and import no NumPy for it."""
+    """With no types: the supervisor and a worker that has not loaded it ask, and import no NumPy for it."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads((bundle / "manifest.json").read_bytes())
     except (OSError, ValueError):
         return {}  # loading the bundle will say what is wrong with it
     return found if isinstance(found, dict) else {}
 
 
 def _fast(bundle: Path) -> bool:
-    """Whether a compiled model serves; of a net, which may take its time all the same, one that was quick when made."""
+    """Whether a compiled model serves that is no net: such a one may take its time all the same."""
     found = _manifest(bundle)
     compilation, facts = found.get("compilation"), found.get("facts")
     net = isinstance(facts, dict) and bool(facts.get("scaled"))
-    slow = net and not 0 < _read(bundle / "report.json").get("served", 0) < QUICK
-    return isinstance(compilation, dict) and bool(compilation.get("compiled")) and not slow
+    return isinstance(compilation, dict) and bool(compilation.get("compiled")) and not net
 
 
 def _apart(bundle: Path) -> bool:

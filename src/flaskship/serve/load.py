@@ -19,4 +19,5 @@ def load(job: Job) -> Loaded:
         os.chdir(bundles[0].folder / bundles[0].manifest.code.root)
     found = [each for bundle in bundles for each in subjects(bundle, job.settings, job.shared)]
     made = application(found, job.settings, shared=job.shared)
-    return Loaded(application=made, names=tuple(each.name for each in found))
+    direct = all(each.direct for each in found)
+    return Loaded(application=made, names=tuple(each.name for each in found), direct=direct)

@@ -77,7 +77,7 @@ class Worker:
                 if eager:
                     server.stop()
                 server, eager = self._server(loaded.asynchronous, other), False
-            server.open(loaded.application)
+            server.open(loaded)
         except FlaskshipError as error:
             self.link.send(error)
             sys.stdout.flush()
@@ -96,7 +96,7 @@ class Worker:
         """A `Server` of granian.py, gunicorn.py or asgi.py: accepts in threads of its own, with
 
         start()             accept; until it is open, health is answered
-        open(application)   answer with it
+        open(loaded)        answer with its application
         drain()             close each connection with its next answer
         stop()              accept no more, answer what is in flight, return
         """

@@ -67,6 +67,7 @@ class Subject:
     state: State = State.LOADING
     reason: str = ""  # why it failed
     max_batch: int = 0  # rows of several requests that are joined; 0 where none are
+    direct: bool = False  # so quick that each request's thread calls it by itself
     calls: Calls | None = None  # counts those of the model, where somebody asks
     read: Any = None  # of a network of texts: its `tokens` so far, and the `padding` among them
 
@@ -163,12 +164,12 @@ def subject(bundle: Bundle, settings: Settings, shared: Path | None = None) -> S
         diagram=bundle.diagram,
     )
     golden = bundle.golden
-    fast = manifest.compilation.compiled and (not manifest.facts.scaled or _quick(model, golden.columns))
-    if not fast:
+    made.direct = manifest.compilation.compiled and (not manifest.facts.scaled or _quick(model, golden.columns))
+    if not made.direct:
         made.max_batch = _batch(made, model, golden.columns, settings, shared, BATCH)
     predictor = Predictor(
         model,
-        fast=fast,
+        fast=made.direct,
         max_batch=made.max_batch,
         max_queue=settings.max_queue,
         timeout=settings.timeout,
