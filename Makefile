@@ -10,7 +10,7 @@ CODE = src tests examples benchmarks scripts
 .PRECIOUS: .venv/.%
 
 test: lint
-	scripts/indexes.sh $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
+	scripts/indexes.sh $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 25
 
 fast: $(READY)
 	scripts/indexes.sh $(BIN)/pytest -x -q

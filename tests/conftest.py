@@ -24,6 +24,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent.parent
 SCENARIOS = "tests/scenarios/"
+NO_ENGINE = (f"{SCENARIOS}test_huggingface.py", f"{SCENARIOS}test_tabular.py")
+NICE = 10  # of the processes that do not have the engine
 LACKING: Counter[str] = Counter()
 
 settings.register_profile(
@@ -40,11 +42,16 @@ def pytest_configure(config: pytest.Config) -> None:
 class Split(LoadScopeScheduling):
     """For `-n 2`: one process does all that shares a container engine, another the rest, file by file.
 
-    The scenarios come first: half of their time they wait for other processes, in which the rest goes on.
+    The engine's part comes first and takes longest. Half of its time it waits for other processes; meanwhile the rest
+    goes on, at a lower priority.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return SCENARIOS if nodeid.startswith(SCENARIOS) else nodeid.partition("::")[0]
+        return SCENARIOS if shares_engine(nodeid) else nodeid.partition("::")[0]
+
+
+def shares_engine(nodeid: str) -> bool:
+    return nodeid.startswith(SCENARIOS) and not nodeid.startswith(NO_ENGINE)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Split:
@@ -52,10 +59,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Split:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(SCENARIOS))
+    items.sort(key=lambda item: (not item.nodeid.startswith(SCENARIOS), not shares_engine(item.nodeid)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ and not shares_engine(item.nodeid):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     for name in (name for marker in item.iter_markers("needs") for name in marker.args):
         if shutil.which(name) is None and (not name.isidentifier() or importlib.util.find_spec(name) is None):
             pytest.skip(f"needs: {name}")

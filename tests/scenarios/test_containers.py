@@ -337,9 +337,10 @@ def read_until(screen: int, wanted: bytes) -> None:
 
 
 def test_prune_removes_what_is_unused_and_only_after_asking(
-    image: str, cli: Call, debian: Path, tmp_path: Path
+    image: str, cli: Call, debian: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with dockerd(tmp_path, within=("unshare", "--net")) as address:
+    folder = tmp_path_factory.mktemp("own")  # a short name: the path of a socket has at most 107 characters
+    with dockerd(folder, within=("unshare", "--net")) as address:
         env = {"DOCKER_HOST": address}
         own = ["docker", "--host", address]
         build(cli, debian, "-t", IMAGE, "--load", env=env)
