@@ -156,7 +156,7 @@ class Codec:
                 columns[name] = self.rows.rule(name).array(
                     [files.put(each) if isinstance(each, Upload) else each for each in columns[name]]
                 )
-        except BaseException:
+        except BaseException:  # whatever it is goes on up: the files written so far are removed first
             files.close()
             raise
         return Request(columns, rows, single, files)

@@ -218,7 +218,7 @@ def read(source: Source, codec: Codec, *, name: str = "", format: str = "", on_e
     try:
         reader = _reader(stream, name or getattr(source, "name", ""), format, codec.signature.names)
         return Table(reader, codec, on_error, close)
-    except BaseException:
+    except BaseException:  # whatever it is goes on up: nobody else has the file yet, to close it
         close()
         raise
 

@@ -57,7 +57,7 @@ def bound(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.sock
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
         listener.bind(address)
-    except BaseException:
+    except BaseException:  # whatever it is goes on up: the socket is closed first
         listener.close()
         raise
     return listener

@@ -76,7 +76,7 @@ class Ops:
             body = self._guarded(environ, exchange, self._guards)
             if body.__class__ is not list and sized(exchange.headers):
                 body = joined(body)
-        except BaseException:
+        except BaseException:  # whatever it is goes on up: else the request would count as in flight for ever
             self._cells[self._in_flight] -= 1.0
             raise
         if body.__class__ is list:

@@ -109,7 +109,7 @@ class Body:
             self._tidy.append(site.streams.release)
             self._items = iter(subject.predictor(asked.columns).values[0][0])
             self._first = self._item()
-        except BaseException:
+        except BaseException:  # whatever it is goes on up: the place among the streams is given back first
             self.close()
             raise
 

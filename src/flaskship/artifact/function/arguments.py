@@ -113,12 +113,8 @@ def parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
 def hints_of(callee: Callee) -> dict[str, Any]:
     """The type hints by argument, those written as text evaluated, with "return". Raises `TargetError`."""
     function = plain(callee.function)
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001  # a hint as text is run, and raises what it likes; told below, by name
-        for name, hint in _written(callee, function).items():
-            _evaluated(callee, function, name, hint)
-        return {}
+    known = getattr(function, "__globals__", {})
+    return {name: _evaluated(callee, known, name, hint) for name, hint in _written(callee, function).items()}
 
 
 def _written(callee: Callee, function: Any) -> dict[str, Any]:
@@ -128,11 +124,11 @@ def _written(callee: Callee, function: Any) -> dict[str, Any]:
         raise TargetError(f"{callee}: a hint cannot be evaluated: {error}.{HIDDEN}") from error
 
 
-def _evaluated(callee: Callee, function: Any, name: str, hint: Any) -> None:
+def _evaluated(callee: Callee, known: dict[str, Any], name: str, hint: Any) -> Any:
     alone = type("Alone", (), {"__annotations__": {name: hint}})
     try:
-        typing.get_type_hints(alone, function.__globals__, {}, include_extras=True)
-    except Exception as error:  # the hint is run, and raises what it likes: told with its name
+        return typing.get_type_hints(alone, known, {}, include_extras=True)[name]
+    except Exception as error:  # a hint written as text is run, and may raise anything: told with its name
         where = "the answer" if name == "return" else f"argument {name!r}"
         hidden = HIDDEN if isinstance(error, NameError) else ""
         raise TargetError(f"{callee}: the hint {hint!r} of {where} cannot be evaluated: {error}.{hidden}") from error

@@ -41,7 +41,7 @@ def run(coroutine: Coroutine[Any, Any, Value]) -> Value:
         return future.result()
     except concurrent.futures.CancelledError as error:
         raise RuntimeError("it was cancelled") from error
-    except BaseException:
+    except BaseException:  # whatever it is goes on up, Ctrl-C and a worker that ends too: nobody waits any more
         future.cancel()  # does nothing where the coroutine itself raised
         raise
 

@@ -84,7 +84,7 @@ def _imported(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module  # where what it defines is looked up, by dataclasses among others
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException:  # a module may raise anything, SystemExit too, which goes on up: no half of it is kept
         if before is None:
             del sys.modules[name]
         else:

@@ -204,7 +204,7 @@ def streamed(network: Network, tokens: Any, options: Options) -> Iterator[str]:
                     streamer=streamer,
                     stopping_criteria=StoppingCriteriaList([left]),
                 )
-        except Exception as error:  # noqa: BLE001  # raised in the reader's thread
+        except Exception as error:  # noqa: BLE001  # nothing is above in this thread: the reader, who waits, raises it
             wrong.append(error)
             streamer.on_finalized_text("", stream_end=True)
 

@@ -60,11 +60,11 @@ def opened(found: Sniffed, *, trust: bool = False) -> Net:
             f"Keras is imported here with {keras.backend.backend()!r} as its backend: set KERAS_BACKEND=torch before."
         )
     made = archive.version(found, trust=trust)
-    try:
-        with _suffixed(found) as path, quiet():
+    with _suffixed(found) as path, quiet():
+        try:
             model = keras.saving.load_model(path, compile=False, safe_mode=not trust)
-    except Exception as error:  # of Keras, which raises what comes, on a configuration of any version
-        raise _refused(found, made, error) from error
+        except Exception as error:  # Keras raises what comes, by the configuration's version and by anybody's layers
+            raise _refused(found, made, error) from error
     if not getattr(model, "inputs", None):
         raise NotRecognised(f"{found.path.name!r} does not say what it takes: call the model once, and save it then.")
     model.trainable = False

@@ -65,7 +65,7 @@ def opened(path: str | Path, limit: int) -> tuple[io.BufferedReader, str]:
     try:
         most = min(limit, max(LEAST, RATIO * os.fstat(file.fileno()).st_size))
         return io.BufferedReader(_Bounded(file, packed, most), CHUNK), packed
-    except BaseException:
+    except BaseException:  # whatever it is goes on up: nobody else has the file yet, to close it
         file.close()
         raise
 
